@@ -1,0 +1,78 @@
+"""Runs the DAG files in one process, for the command line: a JSON job a line on stdin, a JSON answer a line.
+
+Not a DAG (see .airflowignore). A lock keeps two runners from sharing one database.
+"""
+
+import json
+import logging
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+warnings.filterwarnings("ignore")
+
+
+class Told(logging.Handler):
+    """Passes the steps' lines on to the command line, and remembers what a failed step said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.failures: list[BaseException] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Answer with the line."""
+        if exception := getattr(record, "exception", None):
+            self.failures.append(exception)
+            return
+        answer({"line": record.getMessage()})
+
+
+def answer(what: dict[str, Any]) -> None:
+    """Write one line to the command line."""
+    ANSWERS.write(json.dumps(what) + "\n")
+    ANSWERS.flush()
+
+
+def run(dag: Any, conf: dict[str, Any], told: Told) -> dict[str, Any]:
+    """Run one DAG; say how it ended and, of a failure, what its step said."""
+    from pantau.errors import BlockedError
+
+    told.failures.clear()
+    ended = dag.test(logical_date=None, run_conf=conf)
+    failed = [t for t in ended.get_task_instances() if t.state == "failed"]
+    blocked = bool(told.failures) and all(isinstance(e, BlockedError) for e in told.failures)
+    messages = [str(e) for e in told.failures]
+    if failed and not messages:
+        messages = [f"The step {failed[0].task_id} of {dag.dag_id} failed; see var/log/airflow.log."]
+    return {"state": str(ended.state), "failures": messages, "blocked": blocked}
+
+
+def main() -> None:
+    """Set Airflow up, then run jobs until stdin ends."""
+    import psycopg
+    from airflow.dag_processing.dagbag import BundleDagBag
+    from airflow.utils.db import upgradedb
+
+    from pantau.settings import settings
+
+    with psycopg.connect(settings.database_url, autocommit=True) as lock:
+        lock.execute("select pg_advisory_lock(20200818)")
+        upgradedb()
+        folder = Path(__file__).parent
+        bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
+        if bag.import_errors:
+            raise SystemExit("\n".join(f"{file}: {error}" for file, error in bag.import_errors.items()))
+        told, log = Told(), logging.getLogger("pantau.step")
+        log.handlers, log.propagate = [told], False
+        log.setLevel(logging.INFO)
+        answer({"ready": sorted(bag.dags)})
+        for line in sys.stdin:
+            job = json.loads(line)
+            answer(run(bag.dags[job["dag"]], job["conf"], told))
+
+
+if __name__ == "__main__":
+    ANSWERS = sys.stdout
+    sys.stdout = sys.stderr  # what libraries print goes to the log, not between the answers
+    main()

@@ -1,0 +1,4 @@
+{# Schemas carry plain names (facts, marts …): one database holds one warehouse. #}
+{% macro generate_schema_name(custom_schema_name, node) -%}
+    {{ custom_schema_name or target.schema }}
+{%- endmacro %}

@@ -1,0 +1,81 @@
+{% set indicators = ['ind_k1_desa_terjangkau_4g', 'ind_k2_sisa_desa', 'ind_k12_serapan_anggaran'] %}
+
+with component as (
+    {% for indicator in indicators %}
+        {% if not loop.first %}union all{% endif %}
+        select
+            build_id,
+            indicator_id,
+            indicator_version,
+            period,
+            provinsi_kode,
+            kabupaten_kode,
+            tiga_t,
+            versi_anggaran,
+            kelompok_belanja,
+            numerator,
+            denominator
+        from {{ ref(indicator) }}
+        where build_id = {{ build_id() }}
+    {% endfor %}
+),
+
+-- every place level × every breakdown; the register then says which of them exist
+total as (
+    select
+        build_id,
+        indicator_id,
+        indicator_version,
+        period,
+        case grouping(provinsi_kode, kabupaten_kode)
+            when 3 then 'nasional'
+            when 1 then 'provinsi'
+            when 0 then 'kabupaten'
+        end as place_level,
+        case grouping(tiga_t, versi_anggaran, kelompok_belanja)
+            when 7 then ''
+            when 3 then 'tiga_t'
+            when 5 then 'versi_anggaran'
+            when 4 then 'versi_anggaran:kelompok_belanja'
+        end as breakdown_columns,
+        coalesce(kabupaten_kode, provinsi_kode, '00') as place,
+        concat_ws(':', tiga_t, versi_anggaran, kelompok_belanja) as breakdown,
+        sum(numerator) as numerator,
+        sum(denominator) as denominator
+    from component
+    group by
+        build_id,
+        indicator_id,
+        indicator_version,
+        period,
+        grouping sets ((), (provinsi_kode), (provinsi_kode, kabupaten_kode)),
+        grouping sets ((), (tiga_t), (versi_anggaran), (versi_anggaran, kelompok_belanja))
+)
+
+select
+    total.build_id,
+    total.indicator_id,
+    total.indicator_version,
+    total.period,
+    total.place,
+    total.breakdown,
+    total.numerator,
+    total.denominator,
+    round(
+        case definition.kind
+            when 'ratio_pct' then 100 * total.numerator / nullif(total.denominator, 0)
+            when 'count' then total.numerator
+        end,
+        definition.decimals
+    ) as value
+from total
+inner join {{ ref('stg_pantau__indicator_register') }} as definition
+    on
+        total.indicator_id = definition.indicator_id
+        and total.indicator_version = definition.version
+inner join {{ ref('stg_pantau__indicator_grain') }} as grain
+    on
+        total.indicator_id = grain.indicator_id
+        and total.indicator_version = grain.version
+        and total.place_level = grain.place_level
+        and total.breakdown_columns = grain.breakdown

@@ -1,0 +1,1 @@
+{{ stage('kemenkeu__anggaran_tik') }}

@@ -1,0 +1,1 @@
+{{ stage('komdigi__desa_4g') }}

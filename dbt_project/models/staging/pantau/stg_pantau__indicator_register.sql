@@ -1,0 +1,2 @@
+-- depends_on: {{ ref('indicator_register') }}
+{{ register('indicator_register') }}

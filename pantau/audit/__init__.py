@@ -1,0 +1,1 @@
+"""What auditors ask: the way of a figure back to the bytes."""

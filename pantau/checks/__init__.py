@@ -1,0 +1,259 @@
+"""The checks at both borders: rules judged, findings with ALL their rows as evidence, and the gate.
+
+A check run is written whole or not at all, once for a reading or build and a set of rules. A rule that cannot
+be run stops the step as our error; it never looks like bad data, and never like good data either.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from pantau import catalogue, ledger
+from pantau.checks import engine
+from pantau.checks.engine import BrokenRuleError
+from pantau.checks.gate import Finding, Gate, findings_of, gate
+from pantau.checks.rules import Border, Rule, lint_rules, load_rules, rules_hash
+from pantau.checks.views import ensure_views
+from pantau.database import Connection, connect
+from pantau.errors import PantauError
+
+__all__ = [
+    "BrokenRuleError",
+    "CheckOutcome",
+    "Finding",
+    "Gate",
+    "check_across",
+    "check_marts",
+    "check_reading",
+    "ensure_views",
+    "gate",
+    "lint_rules",
+    "load_rules",
+]
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """What a check run found. `skipped`: rules that need a feed which the build's manifest lacks."""
+
+    check_run_id: int
+    border: Border
+    rules: int
+    findings: list[Finding]
+    skipped: list[str] = field(default_factory=list)
+    recorded: bool = False  # it had been run before, with the same rules
+
+    @property
+    def passed(self) -> int:
+        """How many rules hold."""
+        return self.rules - len(self.findings)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether a critical rule fails."""
+        return any(finding.severity == "critical" for finding in self.findings)
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What is checked: one reading, or one build at one border."""
+
+    border: Border
+    setting: str  # of the session: pantau.reading or pantau.build
+    number: int
+    feed: str | None = None
+
+    @property
+    def reading_id(self) -> int | None:
+        return self.number if self.border == "raw" else None
+
+    @property
+    def build_id(self) -> int | None:
+        return None if self.border == "raw" else self.number
+
+    @property
+    def options(self) -> str:
+        return f"-c {self.setting}={self.number}"
+
+
+def check_reading(reading_id: int) -> CheckOutcome:
+    """Check one sealed reading against its feed's rules and those that hold for every feed.
+
+    Raises:
+        BrokenRuleError: a rule cannot be run (our error; nothing is recorded).
+    """
+
+    def chosen(connection: Connection) -> tuple[_Subject, list[Rule], list[str]]:
+        row = connection.execute(
+            "select d.feed from ops.reading r join ops.delivery d on d.id = r.delivery_id where r.id = %s",
+            [reading_id],
+        ).fetchone()
+        if row is None:
+            raise PantauError(
+                f"There is no reading {reading_id}.", next_step="`pantau delivery list` shows all."
+            )
+        rules = [r for r in load_rules() if r.border == "raw" and r.subject in ("every", row["feed"])]
+        return _Subject("raw", "pantau.reading", reading_id, row["feed"]), rules, []
+
+    return _check(chosen)
+
+
+def check_across(build_id: int) -> CheckOutcome:
+    """Check, over the build's manifest, what needs several feeds.
+
+    Raises:
+        BrokenRuleError: a rule cannot be run (our error; nothing is recorded).
+    """
+    return _check(lambda connection: _of_build(connection, "across", build_id))
+
+
+def check_marts(build_id: int) -> CheckOutcome:
+    """Check the build's own rows of the marts.
+
+    Raises:
+        BrokenRuleError: a rule cannot be run (our error; nothing is recorded).
+    """
+    return _check(lambda connection: _of_build(connection, "marts", build_id))
+
+
+def _of_build(
+    connection: Connection, border: Border, build_id: int
+) -> tuple[_Subject, list[Rule], list[str]]:
+    rows = connection.execute(
+        "select distinct i.feed from ops.build b left join ops.build_input i"
+        " on i.build_id = b.id and i.period between b.first_period and b.last_period where b.id = %s",
+        [build_id],
+    ).fetchall()
+    if not rows:
+        raise PantauError(f"There is no build {build_id}.")
+    feeds = {row["feed"] for row in rows}
+    rules = [rule for rule in load_rules() if rule.border == border]
+    skipped = [rule.id for rule in rules if not rule.feeds <= feeds]
+    return _Subject(border, "pantau.build", build_id), [r for r in rules if r.feeds <= feeds], skipped
+
+
+def _check(chosen: Callable[[Connection], tuple[_Subject, list[Rule], list[str]]]) -> CheckOutcome:
+    with connect() as connection:
+        subject, rules, skipped = chosen(connection)
+        digest = rules_hash(rules)
+        if outcome := _recorded(connection, subject, digest):
+            return outcome
+        ensure_views(connection, catalogue.load())
+    verdicts = engine.judge(rules, subject.options)
+    with connect(options=subject.options) as connection:
+        _take_evidence(connection, rules, verdicts)
+        # A new transaction: the ledger's head has to be read afresh, not from the evidence's snapshot.
+        connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"check {subject}"])
+        if outcome := _recorded(connection, subject, digest):
+            return outcome
+        return _record(connection, subject, rules, skipped, digest)
+
+
+def _take_evidence(connection: Connection, rules: list[Rule], verdicts: dict[str, engine.Verdict]) -> None:
+    """Put the failing rows of every rule into the session's table `evidence`: all of them, in one snapshot.
+
+    Raises BrokenRuleError where their number is not what Great Expectations counted.
+    """
+    connection.execute("create temp table evidence (rule_id text, no bigint, evidence jsonb)")
+    connection.commit()
+    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    connection.read_only = True  # temporary tables stay writable
+    for rule in rules:
+        verdict = verdicts[rule.id]
+        if rule.select:
+            # jsonb has an order of its own, so the same rows always get the same numbers
+            statement = sql.SQL(
+                "insert into evidence select {}, row_number() over (order by row), row"
+                " from (select to_jsonb(failing) as row from ({}) failing) rows"
+            ).format(sql.Literal(rule.id), sql.SQL(rule.evidence_sql()))
+            try:
+                rows = connection.execute(statement).rowcount
+            except psycopg.Error as error:
+                raise BrokenRuleError(rule, str(error)) from error
+            if rows != verdict.rows:
+                raise BrokenRuleError(
+                    rule, f"Great Expectations counts {verdict.rows} failing rows, the evidence holds {rows}"
+                )
+        elif not verdict.passed:
+            connection.execute("insert into evidence values (%s, 1, %s)", [rule.id, Jsonb(verdict.observed)])
+    connection.commit()
+    connection.read_only = connection.isolation_level = None
+
+
+def _record(
+    connection: Connection, subject: _Subject, rules: list[Rule], skipped: list[str], digest: str
+) -> CheckOutcome:
+    """Write the check run, its results, findings and evidence, and their entry in the ledger."""
+    failed = {
+        row["rule_id"]: row
+        for row in connection.execute(
+            "select rule_id, count(*) as rows, encode(sha256(convert_to("
+            "string_agg(evidence::text, E'\\n' order by no), 'UTF8')), 'hex') as sha256"
+            " from evidence group by rule_id"
+        )
+    }
+    number = ledger.append(connection, "check", {
+        "border": subject.border, "feed": subject.feed,
+        "reading": subject.reading_id, "build": subject.build_id,
+        "rules": [f"{rule.id}/{rule.version}" for rule in rules], "rules_hash": digest, "skipped": skipped,
+        "failed": [
+            {"rule": rule.id, "version": rule.version, "severity": rule.severity,
+             "rows": failed[rule.id]["rows"], "evidence_sha256": failed[rule.id]["sha256"]}
+            for rule in rules if rule.id in failed
+        ],
+    })  # fmt: skip
+    run = _one(
+        connection,
+        "insert into ops.check_run (border, feed, reading_id, build_id, rules, rules_hash, ledger_no)"
+        " values (%s, %s, %s, %s, %s, %s, %s) returning id",
+        [subject.border, subject.feed, subject.reading_id, subject.build_id, len(rules), digest, number],
+    )["id"]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into ops.check_result"
+            " (check_run_id, rule_id, rule_version, severity, passed, failing_rows) values (%s, %s, %s, %s, %s, %s)",
+            [
+                [run, rule.id, rule.version, rule.severity, rule.id not in failed,
+                 failed[rule.id]["rows"] if rule.id in failed else 0]
+                for rule in rules
+            ],
+        )  # fmt: skip
+    for rule in rules:
+        if rule.id in failed:
+            finding = _one(
+                connection,
+                "insert into ops.finding (check_run_id, rule_id, rule, rows)"
+                " values (%s, %s, %s, %s) returning id",
+                [run, rule.id, Jsonb(rule.record()), failed[rule.id]["rows"]],
+            )["id"]
+            connection.execute(
+                "insert into ops.finding_row (finding_id, no, evidence)"
+                " select %s, no, evidence from evidence where rule_id = %s",
+                [finding, rule.id],
+            )
+    return CheckOutcome(run, subject.border, len(rules), findings_of(connection, [run]), skipped)
+
+
+def _recorded(connection: Connection, subject: _Subject, digest: str) -> CheckOutcome | None:
+    """The newest run of the same rules over the same reading or build, if there is one."""
+    row = connection.execute(
+        "select r.id, r.rules, l.what -> 'skipped' as skipped"
+        " from ops.check_run r join ops.ledger l on l.no = r.ledger_no"
+        " where r.border = %s and r.reading_id is not distinct from %s and r.build_id is not distinct from %s"
+        " and r.rules_hash = %s order by r.id desc limit 1",
+        [subject.border, subject.reading_id, subject.build_id, digest],
+    ).fetchone()
+    if row is None:
+        return None
+    found = findings_of(connection, [row["id"]])
+    return CheckOutcome(row["id"], subject.border, row["rules"], found, row["skipped"], recorded=True)
+
+
+def _one(connection: Connection, statement: str, values: list[Any]) -> dict[str, Any]:
+    row = connection.execute(statement, values).fetchone()
+    assert row is not None
+    return row

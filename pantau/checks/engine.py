@@ -1,0 +1,138 @@
+"""Great Expectations over the views of schema `checks`: whether each rule holds, and how many rows fail it.
+
+It judges one reading or one build, named by a session setting; everything it would keep, draw or report
+about that is off, since findings and their evidence are ours.
+"""
+
+import json
+import logging
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from pantau.checks.rules import Rule
+from pantau.database import sqlalchemy_url
+from pantau.errors import PantauError
+
+
+class BrokenRuleError(PantauError):
+    """A rule could not be run, or its two counts differ: our error, never a finding about the data."""
+
+    def __init__(self, rule: Rule, what: str) -> None:
+        super().__init__(
+            f"The rule {rule.id} cannot be judged: {what}",
+            where={"file": f"expectations/{rule.place}.yml", "rule": rule.id, "batch": rule.batch},
+            next_step="This is an error of the rule, not of the data: mend it, then run the same step again.",
+        )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What Great Expectations says of one rule: `rows` that fail it, and what it observed."""
+
+    passed: bool
+    rows: int
+    observed: dict[str, Any]
+
+
+@cache
+def _library() -> Any:
+    """The library, imported once and made quiet: it takes seconds, so nothing else pays for it."""
+    os.environ["GX_ANALYTICS_ENABLED"] = "False"
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    return gx, context
+
+
+def judge(rules: Iterable[Rule], options: str) -> dict[str, Verdict]:
+    """Judge each rule over its view; by rule id.
+
+    Args:
+        options: the session setting that names the reading or the build, `-c pantau.reading=9`.
+
+    Raises:
+        BrokenRuleError: a rule's text does not run.
+    """
+    gx, context = _library()
+    by_batch: dict[str, list[Rule]] = defaultdict(list)
+    for rule in rules:
+        by_batch[rule.batch].append(rule)
+    # A rule reads; a session that cannot write makes sure of it.
+    url = sqlalchemy_url("psycopg2", options=f"{options} -c default_transaction_read_only=on")
+    source = context.data_sources.add_or_update_postgres(
+        "pantau", connection_string=url.replace("$", r"\$"), create_temp_table=False
+    )
+    try:
+        return {
+            rule_id: verdict
+            for batch, its in by_batch.items()
+            for rule_id, verdict in _judge_batch(gx, source, batch, its).items()
+        }
+    finally:
+        # It opens two engines per source and closes neither.
+        source.get_execution_engine().close()
+        source.get_engine().dispose()
+        context.data_sources.delete("pantau")
+
+
+def _judge_batch(gx: Any, source: Any, batch: str, rules: list[Rule]) -> dict[str, Verdict]:
+    asset = source.add_table_asset(batch, table_name=batch, schema_name="checks")
+    suite = gx.ExpectationSuite(name=batch)
+    for rule in rules:
+        suite.add_expectation(_expectation(rule))
+    view = asset.add_batch_definition_whole_table("all").get_batch()
+    result = view.validate(suite, result_format="SUMMARY")
+    by_id = {one.expectation_config.meta["rule"]: one for one in result.results}
+    verdicts = {}
+    for rule in rules:
+        one = by_id[rule.id]
+        if problem := _exception(one.exception_info):
+            raise BrokenRuleError(rule, problem)
+        observed = json.loads(json.dumps(one.result, default=str))
+        rows = int(one.result["observed_value"]) if rule.select else int(not one.success)
+        if one.success != (rows == 0):
+            raise BrokenRuleError(rule, f"{rows} failing rows, yet success is {one.success}")
+        verdicts[rule.id] = Verdict(bool(one.success), rows, observed)
+    return verdicts
+
+
+def _expectation(rule: Rule) -> Any:
+    from great_expectations.expectations.registry import get_expectation_impl
+
+    meta = {"rule": rule.id}
+    if rule.expectation is None:
+        return _failing_rows()(unexpected_rows_query=rule.select, meta=meta)
+    return get_expectation_impl(rule.expectation.type)(**rule.expectation.arguments, meta=meta)
+
+
+@cache
+def _failing_rows() -> Any:
+    """`UnexpectedRowsExpectation` that counts the rows and does not fetch the first 200 of them as well.
+
+    The evidence is taken by us, in full; fetching a sample runs each select once more.
+    """
+    from great_expectations.expectations.core import UnexpectedRowsExpectation
+
+    class UnexpectedRowsCounted(UnexpectedRowsExpectation):
+        metric_dependencies = ("unexpected_rows_query.row_count",)
+
+        def _validate(self, metrics: dict[str, Any], *unused: Any, **also_unused: Any) -> Any:
+            rows = metrics["unexpected_rows_query.row_count"]
+            return {"success": rows == 0, "result": {"observed_value": rows}}
+
+    return UnexpectedRowsCounted
+
+
+def _exception(info: dict[str, Any]) -> str:
+    """The message of what broke, or an empty text; the library nests it by metric where there are several."""
+    for one in [info] if "raised_exception" in info else info.values():
+        if one["raised_exception"]:
+            return str(one["exception_message"]).strip()
+    return ""

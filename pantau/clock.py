@@ -1,0 +1,32 @@
+"""The product's clock: the machine's, unless it was set (the demo, tests). A set clock stands still and
+never goes back; every delivery that arrives under one is marked as simulated."""
+
+from datetime import datetime
+
+from pantau.database import Connection
+from pantau.errors import PantauError
+from pantau.periods import JAKARTA
+
+
+def now(connection: Connection) -> datetime:
+    """The product's present moment, in Jakarta."""
+    row = connection.execute("select coalesce(set_to, clock_timestamp()) as moment from ops.clock").fetchone()
+    assert row is not None
+    return row["moment"].astimezone(JAKARTA)
+
+
+def is_set(connection: Connection) -> bool:
+    """Whether the clock is set rather than the machine's."""
+    row = connection.execute("select set_to is not null as yes from ops.clock").fetchone()
+    return bool(row and row["yes"])
+
+
+def set_to(connection: Connection, moment: datetime) -> None:
+    """Set the clock. Raises PantauError where that would turn it back."""
+    row = connection.execute("select set_to from ops.clock").fetchone()
+    if row and row["set_to"] and moment < row["set_to"]:
+        raise PantauError(
+            f"The product's clock stands at {row['set_to']:%Y-%m-%d %H:%M} and does not go back.",
+            next_step="`make reset` begins anew.",
+        )
+    connection.execute("update ops.clock set set_to = %s", [moment])

@@ -1,0 +1,211 @@
+"""The demo: walks the product's clock through the simulated programme's arrivals, due days and closes.
+
+It runs the DAG files that production runs. What it starts it stops. A second demo pulls everything again at
+the last clock, verifies what is published and closes nothing anew.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import httpx
+
+from pantau import checks, clock, release, setup
+from pantau.close import plan
+from pantau.database import connect
+from pantau.errors import PantauError
+from pantau.periods import JAKARTA
+from pantau.report.files import path_of
+from pantau.runner import Runner
+from pantau.settings import settings
+
+APPROVER = "demo (no person)"
+OPENING = ("2025-01", "2026-07")
+REGISTERS = {"2022-11": "wilayah_2022.csv.gz", "2025-01": "wilayah_2025.csv.gz"}
+# (product's and simulator's clock, what is done then)
+WALK = [
+    ("2026-08-20", "opening"),
+    ("2026-09-10", "pull"),
+    ("2026-09-16", "close"),
+    ("2026-10-06", "pull"),
+    ("2026-10-08", "pull"),
+    ("2026-10-10", "pull"),
+    ("2026-10-16", "close"),
+    ("2026-10-20", "pull"),
+    ("2026-10-21", "close"),
+    ("2026-11-10", "pull"),
+    ("2026-11-16", "close"),
+]
+FEEDS = ["kemendagri__wilayah", "komdigi__desa_3t", "komdigi__desa_4g", "kemenkeu__anggaran_tik"]
+
+Tell = Callable[[str], None]
+TellTable = Callable[[str, list[str], list[list[object]]], None]
+
+
+class Simulator:
+    """The simulator as a child process, and the connections that lead to it."""
+
+    def __init__(self, state: Path, *arguments: str) -> None:
+        self._state, self._arguments = state, arguments
+
+    def __enter__(self) -> "Simulator":
+        self._state.mkdir(parents=True, exist_ok=True)
+        endpoints = self._state / "endpoints.json"
+        endpoints.unlink(missing_ok=True)
+        log = settings.var / "log" / "simulator.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "ab") as out:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "simulator", "--state", str(self._state), "--with-parent", str(os.getpid()),
+                 *self._arguments],
+                cwd=settings.root, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+            )  # fmt: skip
+        until = time.monotonic() + 60
+        while not endpoints.exists():
+            if self._child.poll() is not None or time.monotonic() > until:
+                raise PantauError("The simulator did not start.", next_step=f"Read the end of {log}.")
+            time.sleep(0.05)
+        self.at: dict[str, Any] = json.loads(endpoints.read_text())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._child.terminate()
+        try:
+            self._child.wait(10)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+
+    def control(self, what: str, **body: Any) -> None:
+        """Ask the simulator for something: its clock, a fault."""
+        headers = {"Authorization": f"Bearer {self.at['control_token']}"}
+        httpx.post(f"{self.at['http']}/_control/{what}", json=body, headers=headers, timeout=30).raise_for_status()
+
+    def connections(self) -> dict[str, str]:
+        """Airflow connections as environment variables."""
+        sftp = self.at["sftp"]
+        login = f"{quote(sftp['user'])}:{quote(sftp['password'], safe='')}"
+        return {
+            "AIRFLOW_CONN_KOMDIGI_CKAN": self.at["http"],
+            "AIRFLOW_CONN_KOMDIGI_HTTP": self.at["http"],
+            "AIRFLOW_CONN_KEMENKEU_SFTP": f"sftp://{login}@{sftp['host']}:{sftp['port']}/?"
+            + urlencode({"host_key": sftp["host_key"]}),
+        }
+
+
+def bring_registers(registers: dict[str, str] = REGISTERS) -> None:
+    """Put the registers of regions into the inbox, as a person would."""
+    for period, name in registers.items():
+        folder = settings.inbox / "kemendagri__wilayah" / period
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes((settings.root / "register" / name).read_bytes())
+
+
+@contextmanager
+def stage(tell: Tell, *arguments: str) -> Iterator[tuple[Runner, Simulator]]:
+    """Database prepared, simulator up, DAG runner connected to it."""
+    setup.prepare()
+    with (
+        Simulator(settings.var / "simulator", *arguments) as simulator,
+        Runner(tell, **simulator.connections(), AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY="1") as runner,
+    ):
+        yield runner, simulator
+
+
+def run(tell: Tell, table: TellTable) -> None:
+    """Walk the whole demo, or where it was left; end with the table of what is published."""
+    begun = time.monotonic()
+    bring_registers()
+    with stage(tell) as (runner, simulator):
+        walk(runner, simulator, tell)
+    with connect() as connection:
+        published = release.verify_published(connection)
+    tell(f"The hashes of {len(published)} published releases hold.")
+    _end(table)
+    tell(f"{time.monotonic() - begun:.0f} s")
+
+
+def walk(runner: Runner, simulator: Simulator, tell: Tell, until: str = "9999") -> None:
+    """Take the steps of the walk that lie before `until`; at the last clock, pull everything again."""
+    with connect() as connection:
+        reached = clock.now(connection) if clock.is_set(connection) else None
+    last = _at(WALK[-1][0])
+    for day, what in WALK:
+        if day >= until or (reached and _at(day) < reached):
+            continue
+        again = reached is not None and reached == last
+        _set_clock(simulator, _at(day))
+        tell(f"\n{day}")
+        for feed in FEEDS:
+            runner.run(f"feed__{feed}", everything=again)
+        if what == "opening" and not _opened():
+            close(runner, *OPENING)
+        elif what == "close":
+            while due := plan():
+                close(runner, due["first"])
+        reached = None
+
+
+def close(runner: Runner, first: str, last: str = "") -> None:
+    """Close as far as a candidate, approve it in the demo's name, publish it."""
+    runner.run("close_month", period=first, last=last)
+    with connect() as connection:
+        waiting = release.candidates(connection, first, last or first)
+        warnings = [f.rule for row in waiting for f in checks.gate(connection, row["build_id"]).warnings]
+    if waiting:
+        release.approve(waiting, APPROVER, warnings)
+        runner.run("close_month", period=first, last=last)
+
+
+def _opened() -> bool:
+    with connect() as connection:
+        row = connection.execute(
+            "select count(*) as months from ops.published where period between %s and %s", OPENING
+        ).fetchone()
+    return bool(row and row["months"])
+
+
+def _at(day: str) -> datetime:
+    return datetime.fromisoformat(day + "T09:00:00").replace(tzinfo=JAKARTA)
+
+
+def _set_clock(simulator: Simulator, moment: datetime) -> None:
+    simulator.control("clock", now=moment.isoformat())
+    with connect() as connection:
+        clock.set_to(connection, moment)
+
+
+def _end(table: TellTable) -> None:
+    with connect() as connection:
+        rows = connection.execute(
+            "select r.*, p.path from public.published_release r left join ops.report p on p.release_id = r.id"
+            " order by r.period"
+        ).fetchall()
+        lines: list[list[object]] = []
+        for row in rows:
+            if row["reason"] == "opening":
+                continue
+            on = [i["id"] for i in row["context"]["indicators"] if i["target"] and i["target"]["on_track"]]
+            off = [i["id"] for i in row["context"]["indicators"] if i["target"] and not i["target"]["on_track"]]
+            gate = checks.gate(connection, row["build_id"])
+            told = f"{len(gate.critical)} critical, {len(gate.warnings)} warnings, {len(gate.infos)} notes"
+            lines.append(
+                [
+                    row["period"], f"v{row['version']}", row["release_hash"][:12], " ".join(on) or "-",
+                    " ".join(off) or "-", told,
+                    settings.out.name + "/" + str(path_of(row["period"], row["version"], "id")),
+                ]
+            )  # fmt: skip
+        opening = [row["period"] for row in rows if row["reason"] == "opening"]
+        if opening:
+            lines.insert(0, [f"{opening[0]}..{opening[-1]}", "v1", "", "", "", "opening history", ""])
+    table(
+        "Published", ["period", "release", "hash", "on track", "off track", "findings", "report"], lines
+    )

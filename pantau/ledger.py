@@ -1,0 +1,45 @@
+"""The ledger: an append-only, hash-chained record of everything that happened, numbered in commit order."""
+
+from hashlib import sha256
+from typing import Any
+
+import rfc8785
+from psycopg.types.json import Jsonb
+
+from pantau import clock
+from pantau.database import Connection
+
+_LOCK = 0x50414E54  # one writer at a time, so that numbers come in commit order
+_GENESIS = "0" * 64
+
+
+def append(connection: Connection, kind: str, what: dict[str, Any]) -> int:
+    """Append one entry and return its number, the platform's only order.
+
+    The hash is SHA-256 over the previous hash and the entry as RFC 8785 JSON. The lock is held until the
+    caller's transaction ends, so append as late in it as can be.
+    """
+    connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
+    last = connection.execute("select no, hash from ops.ledger order by no desc limit 1").fetchone()
+    number, previous = (last["no"] + 1, last["hash"]) if last else (1, _GENESIS)
+    row = connection.execute("select clock_timestamp() as moment").fetchone()
+    assert row is not None
+    written, product = row["moment"], clock.now(connection)
+    entry = {
+        "no": number, "kind": kind, "what": what,
+        "db_at": written.isoformat(), "product_at": product.isoformat(),
+    }  # fmt: skip
+    digest = sha256(previous.encode() + b"\n" + rfc8785.dumps(entry)).hexdigest()
+    connection.execute(
+        "insert into ops.ledger (no, kind, what, db_at, product_at, prev_hash, hash)"
+        " values (%s, %s, %s, %s, %s, %s, %s)",
+        [number, kind, Jsonb(what), written, product, previous, digest],
+    )
+    return number
+
+
+def head(connection: Connection) -> int:
+    """The number of the newest entry (0 before the first)."""
+    row = connection.execute("select coalesce(max(no), 0) as no from ops.ledger").fetchone()
+    assert row is not None
+    return int(row["no"])

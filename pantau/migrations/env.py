@@ -1,0 +1,13 @@
+"""Alembic's entry: the platform's tables, over the package's own connection."""
+
+from alembic import context
+from sqlalchemy import create_engine
+
+from pantau.database import sqlalchemy_url
+
+engine = create_engine(sqlalchemy_url("psycopg"))
+with engine.connect() as connection:
+    context.configure(connection=connection, version_table_schema="public")
+    with context.begin_transaction():
+        context.run_migrations()
+engine.dispose()

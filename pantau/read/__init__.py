@@ -1,0 +1,145 @@
+"""read: one version of a feed's contract applied to one delivery.
+
+Promises: file rows = accepted + refused + set aside; rows, quarantine and controls are written and sealed in
+ONE transaction and never changed after. Reading the same delivery with the same contract, register and laws
+again returns the reading that is there.
+"""
+
+from typing import Any
+
+import polars as pl
+
+from pantau import catalogue, ledger
+from pantau.catalogue import Feed
+from pantau.database import Connection, connect
+from pantau.errors import PantauError
+from pantau.landing import path_of
+from pantau.progress import step
+from pantau.read import contract, files, raw, regions
+
+REGISTER = "kemendagri__wilayah"
+
+
+def read(delivery_id: int | None) -> int | None:
+    """Read one delivery into `raw.<feed>` and quarantine.
+
+    Returns:
+        The reading's id (None for no delivery, so that a feed's run may hand on that nothing came).
+
+    Raises:
+        PantauError: the file as a whole is not what the contract describes, or no register of regions is
+            there yet.
+    """
+    if delivery_id is None:
+        return None
+    with connect() as connection:
+        delivery = connection.execute("select * from ops.delivery where id = %s", [delivery_id]).fetchone()
+        assert delivery is not None, f"no delivery {delivery_id}"
+        feed = catalogue.feed(delivery["feed"])
+        register, laws = _regions_in_force(connection, feed, delivery["period"])
+        key = [delivery_id, feed.contract_version, register, laws]
+        there = connection.execute(
+            "select id from ops.reading where delivery_id = %s and contract_version = %s"
+            " and register_reading_id is not distinct from %s and lineage_version_id is not distinct from %s",
+            key,
+        ).fetchone()
+        if there:
+            return int(there["id"])
+        subject = f"{feed.name} {delivery['period']} {delivery['part']}".rstrip()
+        with step("read", subject) as done:
+            parts = connection.execute(
+                "select * from ops.delivery_file where delivery_id = %s order by no", [delivery_id]
+            ).fetchall()
+            where = {"feed": feed.name, "period": delivery["period"], "delivery": delivery_id}
+            table = files.read(feed, [(f["name"], path_of(f["sha256"])) for f in parts], where)
+            resolver = regions.Resolver(connection, register, laws) if register else None
+            result = contract.apply(feed, table, resolver)
+            reading = _seal(connection, feed, delivery, key, table, result)
+            done.rows = result.accepted.height
+            done.note = f"reading {reading}" + (
+                f", {result.refused_rows} refused" if result.refused_rows else ""
+            )
+    raw.analyze(feed)
+    return reading
+
+
+def _regions_in_force(connection: Connection, feed: Feed, period: str) -> tuple[int | None, int | None]:
+    """The register's reading in force for the period and the newest laws, for a feed that names regions."""
+    if not any(column.type == "region" for column in feed.columns):
+        return None, None
+    register = newest_reading(connection, REGISTER, "", until=period)
+    if register is None:
+        raise PantauError(
+            f"No register of regions is in force for {period}, so no region can be resolved.",
+            where={"feed": feed.name, "period": period},
+            next_step=f"Put the register into inbox/{REGISTER}/<month from which it is in force>/ and run "
+            f"`pantau pull {REGISTER}`; this delivery is then read by the feed's next run.",
+        )
+    laws = connection.execute(
+        "select id from ops.register_version where name = 'wilayah_lineage' order by ledger_no desc limit 1"
+    ).fetchone()
+    assert laws is not None, "the set-up loads the laws"
+    return register, int(laws["id"])
+
+
+def newest_reading(connection: Connection, feed: str, part: str, *, until: str) -> int | None:
+    """The newest reading of the newest delivery, not rejected, of the newest period up to `until`."""
+    row = connection.execute(
+        "select r.id from ops.delivery d join ops.reading r on r.delivery_id = d.id"
+        " where d.feed = %s and d.part = %s and d.period <= %s"
+        " and not exists (select from ops.rejected(%s) x where x = d.id)"
+        " order by d.period desc, d.ledger_no desc, r.ledger_no desc limit 1",
+        [feed, part, until, ledger.head(connection)],
+    ).fetchone()
+    return int(row["id"]) if row else None
+
+
+def _seal(
+    connection: Connection,
+    feed: Feed,
+    delivery: dict[str, Any],
+    key: list[Any],
+    table: files.Table,
+    result: contract.Result,
+) -> int:
+    row = connection.execute("select nextval(pg_get_serial_sequence('ops.reading', 'id')) as id").fetchone()
+    assert row is not None
+    reading = int(row["id"])
+    raw.copy(connection, feed, reading, result.accepted)
+    counts = [table.rows.height, result.accepted.height, result.refused_rows, result.set_aside.height]
+    number = ledger.append(
+        connection,
+        "reading",
+        {
+            "reading": reading, "delivery": delivery["id"], "feed": feed.name, "period": delivery["period"],
+            "contract": feed.contract_version, "register_reading": key[2], "laws": key[3],
+            **dict(zip(("rows", "accepted", "refused", "set_aside"), counts, strict=True)),
+        },
+    )  # fmt: skip
+    connection.execute(
+        "insert into ops.reading (id, delivery_id, contract_version, register_reading_id, lineage_version_id,"
+        " rows, accepted, refused, set_aside, ledger_no) overriding system value"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        [reading, *key, *counts, number],
+    )
+    for no, (_, first, last) in enumerate(table.ranges):
+        connection.execute(
+            "insert into ops.reading_file values (%s, %s, '', %s, %s, %s)",
+            [reading, no, first, last, files.FIRST_ROW],
+        )
+    _insert(connection, "quarantine", reading, result.refusals)
+    _insert(connection, "set_aside", reading, result.set_aside)
+    _insert(connection, "control_total", reading, result.controls)
+    return reading
+
+
+def _insert(connection: Connection, table: str, reading: int, rows: pl.DataFrame) -> None:
+    if rows.is_empty():
+        return
+    names = ", ".join(f'"{name}"' for name in ["reading_id", *rows.columns])
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"copy ops.{table} ({names}) from stdin") as copy,  # noqa: S608 (names are ours)
+    ):
+        for row in rows.iter_rows():
+            copy.write_row((reading, *row))

@@ -1,0 +1,256 @@
+"""The feed's contract, for whole columns at once: text cells become typed values, or the row is refused.
+
+A rule that one row alone decides lives here and in the feed's YAML; what it refuses goes to quarantine.
+"""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from pantau.catalogue import Column, Control, Csv, Feed, SetAside
+from pantau.read.files import Table
+from pantau.read.regions import Resolver
+
+_REFUSALS = {
+    "source_row": pl.Int64, "column": pl.String, "value": pl.String, "rule": pl.String,
+    "message": pl.String, "suggestion": pl.String, "raw": pl.String,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a delivery's rows.
+
+    Attributes:
+        accepted: source_row and the typed columns.
+        refusals: one line per row, column and broken rule, as `ops.quarantine` keeps them.
+        set_aside: source_row, name, raw.
+        controls: source_row, name, delivered, computed.
+    """
+
+    accepted: pl.DataFrame
+    refusals: pl.DataFrame
+    set_aside: pl.DataFrame
+    controls: pl.DataFrame
+
+    @property
+    def refused_rows(self) -> int:
+        """Rows in quarantine; one row may break several rules."""
+        return self.refusals["source_row"].n_unique()
+
+
+class _Refusals:
+    def __init__(self, table: Table) -> None:
+        self._raw, self._frames = table.raw, [pl.DataFrame(schema=_REFUSALS)]
+
+    def add(self, rows: pl.DataFrame, column: str, rule: str, message: str) -> None:
+        """Refuse `rows` (source_row, value and perhaps message, suggestion)."""
+        if rows.is_empty():
+            return
+        literal = {"column": column, "rule": rule, "message": message, "suggestion": None}
+        self._frames.append(
+            rows.with_columns(pl.lit(v, pl.String).alias(k) for k, v in literal.items() if k not in rows.columns)
+            .with_columns(raw=pl.Series([self._raw[n] for n in rows["source_row"]], dtype=pl.String))
+            .select(pl.col(name).cast(kind) for name, kind in _REFUSALS.items())
+        )
+
+    def frame(self) -> pl.DataFrame:
+        return pl.concat(self._frames).unique(["source_row", "column", "rule"], keep="first").sort("source_row")
+
+    def rows(self) -> pl.Series:
+        return pl.concat([f["source_row"] for f in self._frames]).unique()
+
+
+def apply(feed: Feed, table: Table, resolver: Resolver | None) -> Result:
+    """Apply the contract to a delivery's rows. `resolver` is needed where a column is a region."""
+    refusals = _Refusals(table)
+    aside, data = _set_aside(feed, table)
+    if table.ragged:
+        wrong = pl.DataFrame(
+            {"source_row": list(table.ragged), "value": [str(n) for n in table.ragged.values()]},
+            schema={"source_row": pl.Int64, "value": pl.String},
+        )
+        expected = sum(1 for c in feed.columns if c.header)
+        refusals.add(wrong, "", "cell_count", f"the row's cells are not {expected}")
+        data = data.filter(~pl.col("source_row").is_in(wrong["source_row"].implode()))
+    typed = data.select("source_row")
+    for column in feed.columns:
+        if column.region is None:
+            typed = typed.with_columns(_typed(data, column, feed.format, refusals).alias(column.name))
+    for column in feed.columns:
+        if column.at_most:
+            over = typed.filter(pl.col(column.name) > pl.col(column.at_most)).select(
+                "source_row", value=pl.col(column.name).cast(pl.String)
+            )
+            refusals.add(over, column.name, "at_most", f"is more than {column.at_most}")
+        if column.region is not None:
+            assert resolver is not None
+            typed = typed.with_columns(_resolve(typed, column, resolver, refusals).alias(column.name))
+    good = typed.filter(~pl.col("source_row").is_in(refusals.rows().implode()))
+    _unique(feed, good, refusals)
+    good = good.filter(~pl.col("source_row").is_in(refusals.rows().implode()))
+    accepted = good.select("source_row", *(column.name for column in feed.columns))
+    return Result(
+        accepted,
+        refusals.frame(),
+        pl.DataFrame(
+            [(n, name, table.raw[n]) for name, frame in aside for n in frame["source_row"]],
+            schema={"source_row": pl.Int64, "name": pl.String, "raw": pl.String},
+            orient="row",
+        ),
+        _controls(feed, aside, accepted),
+    )
+
+
+def _set_aside(feed: Feed, table: Table) -> tuple[list[tuple[str, pl.DataFrame]], pl.DataFrame]:
+    data, aside = table.rows, []
+    for rule in feed.set_aside:
+        total = pl.col(rule.column).str.strip_chars().eq_missing(rule.equals)
+        aside.append((rule.name, data.filter(total)))
+        data = data.filter(~total)
+    return aside, data
+
+
+def number(text: pl.Expr, form: Csv, decimals: int) -> pl.Expr:
+    """Text as a decimal number with `decimals` places, exactly; null where it is not written as agreed."""
+    t, d = (f"\\{x}" if x else "" for x in (form.thousands, form.decimal))
+    grouped = rf"\d{{1,3}}({t}\d{{3}})+|" if t else ""
+    fraction = rf"({d}\d{{1,{decimals}}})?" if decimals else ""
+    plain = text.str.replace_all(form.thousands, "", literal=True) if form.thousands else text
+    return (
+        pl.when(text.str.contains(rf"^-?({grouped}\d{{1,20}}){fraction}$"))
+        .then(plain.str.replace(form.decimal, ".", literal=True))
+        .cast(pl.Decimal(38, decimals))
+    )
+
+
+def _typed(data: pl.DataFrame, column: Column, form: Csv, refusals: _Refusals) -> pl.Series:
+    """The column's cells as typed values; refuses what is missing, malformed or out of bounds."""
+    cells = data.select("source_row", value=pl.col(column.header))
+    text = pl.col("value").str.strip_chars()
+    cells = cells.with_columns(text=pl.when(~text.is_in(column.null)).then(text))
+    if column.required:
+        refusals.add(cells.filter(pl.col("text").is_null()), column.name, "required", "is empty")
+    if column.mapping:
+        known = pl.col("text").replace_strict(column.mapping, default=None, return_dtype=pl.String)
+        words = " or ".join(f"'{w}'" for w in column.mapping)
+        cells = _checked(cells, known, column, "allowed", f"is not {words}", refusals)
+    if column.allowed:
+        known = pl.when(pl.col("text").is_in(column.allowed)).then(pl.col("text"))
+        words = " or ".join(f"'{w}'" for w in column.allowed)
+        cells = _checked(cells, known, column, "allowed", f"is not {words}", refusals)
+    if column.pattern:
+        known = pl.when(pl.col("text").str.contains(f"^({column.pattern})$")).then(pl.col("text"))
+        cells = _checked(cells, known, column, "pattern", f"is not written as {column.pattern}", refusals)
+    as_type, message = {
+        "text": (pl.col("text"), ""),
+        "integer": (number(pl.col("text"), form, 0).cast(pl.Int64, strict=False), "is not a whole number"),
+        "decimal": (number(pl.col("text"), form, column.decimals), "is not an amount as agreed"),
+        "boolean": (pl.col("text").replace_strict({"true": True, "false": False}, default=None), ""),
+        "date": (pl.col("text").str.to_date(column.date_format, strict=False), "is not a date as agreed"),
+    }[column.type]
+    cells = _checked(cells, as_type, column, "type", message, refusals)
+    for rule, bad, words in (
+        ("minimum", column.minimum is not None and pl.col("text") < column.minimum, "is less than"),
+        ("maximum", column.maximum is not None and pl.col("text") > column.maximum, "is more than"),
+    ):
+        if bad is not False:
+            refusals.add(cells.filter(bad), column.name, rule, f"{words} {getattr(column, rule)}")
+    return cells["text"]
+
+
+def _checked(
+    cells: pl.DataFrame, known: pl.Expr, column: Column, rule: str, message: str, refusals: _Refusals
+) -> pl.DataFrame:
+    """Replace `text` by `known`; refuse the rows in which it had a text and has none now."""
+    cells = cells.with_columns(known=known)
+    refusals.add(
+        cells.filter(pl.col("text").is_not_null() & pl.col("known").is_null()), column.name, rule, message
+    )
+    return cells.drop("text").rename({"known": "text"})
+
+
+def _resolve(typed: pl.DataFrame, column: Column, resolver: Resolver, refusals: _Refusals) -> pl.Series:
+    assert column.region is not None
+    found = resolver.resolve(
+        typed.select(
+            "source_row",
+            code=pl.col(column.region.code),
+            name=pl.col(column.region.name) if column.region.name else pl.lit(None, pl.String),
+        ),
+        column.region.levels,
+        named=bool(column.region.name),
+    )
+    for rule in found["rule"].drop_nulls().unique():
+        rows = found.filter(pl.col("rule") == rule).select(
+            "source_row", "message", "suggestion", value=pl.col("shown")
+        )
+        refusals.add(rows, column.region.code, rule, "")
+    return found["resolved"]
+
+
+def _unique(feed: Feed, good: pl.DataFrame, refusals: _Refusals) -> None:
+    """A key stands once. Equal rows: the first stands. Rows that contradict each other: none does."""
+    values = [c.name for c in feed.columns]
+    repeated = good.filter(pl.struct(feed.key).is_duplicated())
+    if repeated.is_empty():
+        return
+    later = ~pl.struct(values).is_first_distinct()
+    shown = pl.concat_str([pl.col(k).cast(pl.String) for k in feed.key], separator=", ")
+    versions = pl.struct(values).n_unique().over(feed.key)
+    name = ", ".join(feed.key)
+    equal = repeated.filter((versions == 1) & later).select("source_row", value=shown)
+    refusals.add(equal, name, "key_repeated", "stands in an earlier row, which was kept")
+    refusals.add(
+        repeated.filter(versions > 1).select("source_row", value=shown),
+        name,
+        "key_contradicted",
+        "stands in several rows that contradict each other; none was kept",
+    )
+
+
+def _controls(feed: Feed, aside: list[tuple[str, pl.DataFrame]], accepted: pl.DataFrame) -> pl.DataFrame:
+    """What each total row states, beside the sum of the accepted rows that it totals."""
+    columns = {c.name: c for c in feed.columns}
+    lines = []
+    for (_, totals), rule in zip(aside, feed.set_aside, strict=True):
+        for total in totals.iter_rows(named=True):
+            lines += [line for control in rule.controls for line in _control(feed, columns, control, total, accepted)]
+    return pl.DataFrame(
+        lines,
+        schema={
+            "source_row": pl.Int64,
+            "name": pl.String,
+            "delivered": pl.Decimal(38, 2),
+            "computed": pl.Decimal(38, 2),
+        },
+        orient="row",
+    )
+
+
+def _control(
+    feed: Feed, columns: dict[str, Column], control: Control, total: dict[str, str], accepted: pl.DataFrame
+) -> list[tuple[object, ...]]:
+    rows, of = accepted, []
+    for name in control.by:
+        value = (total[columns[name].header] or "").strip()
+        value = columns[name].mapping.get(value, value)
+        rows, of = rows.filter(pl.col(name) == value), [*of, value]
+    for name, pattern in control.where.items():
+        rows, of = rows.filter(pl.col(name).str.contains(f"^({pattern})$")), [*of, f"{name} ~ {pattern}"]
+    lines: list[tuple[object, ...]] = []
+    for name in control.columns:
+        cell = pl.DataFrame({"cell": [total[columns[name].header]]}, schema={"cell": pl.String})
+        stated = cell.select(number(pl.col("cell").str.strip_chars(), feed.format, 2)).item()
+        lines.append(
+            (
+                total["source_row"],
+                ", ".join([name, *of]),
+                stated,
+                rows[name].cast(pl.Decimal(38, 2)).sum(),
+            )
+        )
+    return lines
+
+
+__all__ = ["Result", "SetAside", "apply", "number"]

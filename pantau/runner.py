@@ -1,0 +1,103 @@
+"""The running of DAG files from the command line: a child process beside the DAGs, asked over pipes.
+
+The package itself knows no Airflow; this module only sets the child's environment and speaks JSON with it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from pantau.database import sqlalchemy_url
+from pantau.errors import BlockedError, PantauError
+from pantau.settings import settings
+from pantau.setup import airflow_database
+
+
+def environment() -> dict[str, str]:
+    """Airflow's settings for one process on this machine: its own database, its files under var/."""
+    url = sqlalchemy_url("psycopg", database=airflow_database())
+    home = settings.var / "airflow"
+    home.mkdir(parents=True, exist_ok=True)
+    quiet = {
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
+        "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(settings.var / "log" / "airflow"),
+        "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "300",
+        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "GX_ANALYTICS_ENABLED": "False",
+        "DO_NOT_TRACK": "1",
+        "PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "random"),
+    }
+    return {
+        **quiet,
+        **{k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(settings.dags),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": url,
+        "PYTHONPATH": os.pathsep.join([str(settings.root), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
+    }
+
+
+class Runner:
+    """A child that runs DAGs one after the other. Use as a context manager."""
+
+    def __init__(self, tell: Callable[[str], None], **variables: str) -> None:
+        self._tell, self._variables = tell, variables
+
+    def __enter__(self) -> "Runner":
+        log = settings.var / "log" / "airflow.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._log = open(log, "ab")  # noqa: SIM115 (closed in __exit__)
+        self._child = subprocess.Popen(
+            [sys.executable, str(settings.dags / "run_dags.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            env={**environment(), **self._variables},
+            cwd=settings.root,
+        )
+        self._answer()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._child.stdin is not None
+        self._child.stdin.close()
+        try:
+            self._child.wait(20)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+        self._log.close()
+
+    def run(self, dag: str, **conf: Any) -> None:
+        """Run one DAG to its end.
+
+        Raises:
+            BlockedError: the gate refused a release.
+            PantauError: a step failed; the message is the step's own.
+        """
+        assert self._child.stdin is not None
+        self._child.stdin.write(json.dumps({"dag": dag, "conf": conf}) + "\n")
+        self._child.stdin.flush()
+        answer = self._answer()
+        if answer["failures"] or answer["state"] != "success":
+            told = "\n".join(answer["failures"]) or f"{dag} ended as {answer['state']}; see var/log/airflow.log."
+            raise (BlockedError if answer["blocked"] else PantauError)(told)
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._child.stdout is not None
+        for line in self._child.stdout:
+            answer = json.loads(line)
+            if "line" not in answer:
+                return answer
+            self._tell(answer["line"])
+        code = self._child.wait()
+        tail = (settings.var / "log" / "airflow.log").read_text(errors="replace").strip().splitlines()[-3:]
+        raise PantauError(
+            f"The process that runs the DAGs ended with code {code}: {' / '.join(tail)[-400:]}",
+            next_step="Read the end of var/log/airflow.log; run the same command again.",
+        )

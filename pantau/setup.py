@@ -1,0 +1,109 @@
+"""Set-up: databases, the platform's tables, raw tables, registers. Safe to run again; quick when nothing changed."""
+
+import hashlib
+import json
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from pantau import catalogue, checks, ledger, warehouse
+from pantau.database import connect, environment
+from pantau.read import raw
+from pantau.settings import settings
+
+
+def prepare() -> None:
+    """Bring the database to what this code and catalogue need. Raises PantauError or dbt's own message."""
+    _databases()
+    if _prepared() == (stamp := _stamp()):
+        return
+    config = Config()
+    config.set_main_option("script_location", "pantau:migrations")
+    command.upgrade(config, "head")
+    feeds = catalogue.load()
+    with connect() as connection:
+        connection.execute("select pg_advisory_xact_lock(20200816)")
+        for feed in feeds.values():
+            raw.ensure(connection, feed)
+        connection.execute("create table if not exists ops.prepared (stamp text not null)")
+    warehouse.dbt("seed", "--full-refresh")
+    with connect() as connection:
+        for name in warehouse.REGISTERS:
+            _keep_register(connection, name)
+        checks.ensure_views(connection, feeds)
+        connection.execute("delete from ops.prepared")
+        connection.execute("insert into ops.prepared values (%s)", [stamp])
+
+
+def _stamp() -> str:
+    """Hash of all that the set-up depends on."""
+    digest = hashlib.sha256()
+    for folder, pattern in (
+        (settings.root / "pantau" / "migrations" / "versions", "*.py"),
+        (settings.root / "pantau", "checks*"),
+        (settings.feeds, "*.yml"),
+        (settings.dbt_project / "seeds", "*"),
+    ):
+        for path in sorted(p for p in folder.glob(pattern) if p.is_file()):
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _prepared() -> str | None:
+    with connect() as connection:
+        row = connection.execute("select to_regclass('ops.prepared') is not null as there").fetchone()
+        if not row or not row["there"]:
+            return None
+        row = connection.execute("select stamp from ops.prepared").fetchone()
+        return row and row["stamp"]
+
+
+def _databases() -> None:
+    """Create the warehouse's and Airflow's database where they are missing and we may."""
+    variables = environment()
+    wanted = variables["PGDATABASE"]
+    server = {
+        "host": variables["PGHOST"], "port": variables["PGPORT"],
+        "user": variables["PGUSER"], "password": variables["PGPASSWORD"],
+    }  # fmt: skip
+    try:
+        with psycopg.connect(**server, dbname=wanted):
+            return
+    except psycopg.OperationalError as error:
+        if "does not exist" not in str(error):
+            raise
+    with psycopg.connect(**server, dbname="postgres", autocommit=True) as connection:
+        for name in (wanted, airflow_database()):
+            there = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
+            if not there:
+                connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+
+
+def airflow_database() -> str:
+    """The name of Airflow's own database, beside the warehouse's."""
+    return environment()["PGDATABASE"] + "_airflow"
+
+
+def _keep_register(connection: psycopg.Connection, name: str) -> None:
+    """Keep a seed's rows as a version of its register, unless the newest version is the same."""
+    found = connection.execute(
+        sql.SQL("select jsonb_agg(to_jsonb(s) order by to_jsonb(s)) as rows from {} s").format(
+            sql.Identifier("seeds", name)
+        )
+    ).fetchone()
+    assert found is not None
+    rows = found["rows"] or []  # type: ignore[call-overload]
+    digest = hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
+    newest = connection.execute(
+        "select sha256 from ops.register_version where name = %s order by ledger_no desc limit 1", [name]
+    ).fetchone()
+    if newest and newest["sha256"] == digest:  # type: ignore[call-overload]
+        return
+    number = ledger.append(connection, "register", {"name": name, "sha256": digest, "rows": len(rows)})
+    connection.execute(
+        "insert into ops.register_version (name, sha256, rows, ledger_no) values (%s, %s, %s, %s)",
+        [name, digest, Jsonb(rows), number],
+    )

@@ -1,0 +1,324 @@
+"""build: one run of the warehouse. The manifest is chosen once, before dbt; dbt then reads nothing else.
+
+Promises: a build of the same manifest, registers and code gives the same figures; it writes and replaces only
+its own rows; an older cut-off rebuilds what was known then.
+"""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pantau import catalogue, ledger, periods
+from pantau.catalogue import Feed
+from pantau.database import Connection, connect, environment
+from pantau.errors import PantauError
+from pantau.landing import newest_delivery
+from pantau.progress import step
+from pantau.settings import settings
+
+REGISTERS = ["indicator_register", "indicator_grain", "target_register", "wilayah_lineage"]
+
+
+@dataclass(frozen=True)
+class Input:
+    """One line of a manifest: the reading that stands for a feed, part and period."""
+
+    feed: str
+    part: str
+    period: str
+    reading_id: int
+    source_period: str
+    how: str
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A feed that has nothing for a period: what a close does about it, and whether it may already."""
+
+    feed: str
+    part: str
+    why: str
+    ready: bool
+
+
+def code_version() -> str:
+    """Short hash of what turns readings into figures: the dbt project's models, macros and tests."""
+    digest = hashlib.sha256()
+    for path in sorted(settings.dbt_project.rglob("*")):
+        if path.suffix in {".sql", ".yml"} and "target" not in path.parts and path.name != "_sources.yml":
+            digest.update(path.relative_to(settings.dbt_project).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def manifest(
+    connection: Connection, first: str, last: str, *, cutoff: int, without: Iterable[str] = ()
+) -> tuple[list[Input], list[Missing]]:
+    """Which reading stands for each feed, part and period, as known at entry `cutoff` of the ledger.
+
+    `own_month`: the month's own, else (where the feed carries forward) the last one. `newest_effective`: each
+    vintage for its own period, and the newest of them for each month of the build. `year_to_date`: every month
+    of the year, from January.
+    """
+    inputs: list[Input] = []
+    missing: list[Missing] = []
+    moment = _moment(connection, cutoff)
+    for feed in catalogue.load().values():
+        if feed.name in without:
+            continue
+        for part in feed.parts:
+            sealed = _sealed(connection, feed.name, part, last, cutoff)
+            if feed.takes == "newest_effective":
+                inputs += [
+                    Input(feed.name, part, p, reading, p, "own") for p, reading in sealed.items() if reading
+                ]
+            begin = f"{first[:4]}-01" if feed.takes == "year_to_date" else first
+            for period in periods.span(begin, last):
+                standing = _standing(feed, part, period, sealed)
+                if standing and standing.how != "carried":
+                    inputs.append(standing) if standing not in inputs else None
+                    continue
+                waits = sealed.get(period, 0) is None and feed.takes != "newest_effective"
+                overdue = feed.due_day is None or moment >= periods.day_end(
+                    periods.due(period, feed.due_day + feed.grace_days)
+                )
+                if standing and not waits:
+                    inputs.append(standing)
+                if period < first:
+                    continue
+                missing.append(
+                    Missing(
+                        feed.name,
+                        part,
+                        f"{period}: " + ("its delivery is not read" if waits else "no delivery"),
+                        ready=not waits and feed.without != "wait" and overdue,
+                    )
+                )
+    return inputs, missing
+
+
+def _sealed(
+    connection: Connection, feed: str, part: str, last: str, cutoff: int
+) -> dict[str, int | None]:
+    """By period up to `last`: the newest reading of the newest delivery not rejected; None where unread."""
+    rows = connection.execute(
+        "select distinct on (d.period) d.period, (select max(r.id) from ops.reading r"
+        "   where r.delivery_id = d.id and r.ledger_no <= %(cutoff)s) as reading_id"
+        " from ops.delivery d where d.feed = %(feed)s and d.part = %(part)s and d.period <= %(last)s"
+        " and d.ledger_no <= %(cutoff)s"
+        " and not exists (select from ops.rejected(%(cutoff)s) r where r = d.id)"
+        " order by d.period, d.ledger_no desc",
+        {"feed": feed, "part": part, "last": last, "cutoff": cutoff},
+    ).fetchall()
+    return {row["period"]: row["reading_id"] for row in rows}
+
+
+def _standing(feed: Feed, part: str, period: str, sealed: dict[str, int | None]) -> Input | None:
+    if reading := sealed.get(period):
+        return Input(feed.name, part, period, reading, period, "own")
+    earlier = max((p for p, r in sealed.items() if p < period and r), default=None)
+    if earlier is None or (feed.takes != "newest_effective" and feed.without != "carry_forward"):
+        return None
+    if feed.takes == "year_to_date" and earlier[:4] != period[:4]:
+        return None  # last year's amounts say nothing about this year
+    how = "effective" if feed.takes == "newest_effective" else "carried"
+    reading = sealed[earlier]
+    assert reading is not None
+    return Input(feed.name, part, period, reading, earlier, how)
+
+
+def _moment(connection: Connection, cutoff: int) -> datetime:
+    row = connection.execute("select product_at from ops.ledger where no = %s", [cutoff]).fetchone()
+    if row is None:
+        raise PantauError("Nothing has been delivered yet.", next_step="Run the feeds: `pantau pull`.")
+    return row["product_at"]
+
+
+def register_versions(connection: Connection, cutoff: int) -> list[int]:
+    """The newest version of each register at entry `cutoff` of the ledger."""
+    rows = connection.execute(
+        "select distinct on (name) id from ops.register_version where ledger_no <= %s order by name, ledger_no desc",
+        [cutoff],
+    ).fetchall()
+    return sorted(row["id"] for row in rows)
+
+
+def open_build(
+    first: str,
+    last: str,
+    purpose: str,
+    *,
+    without: Iterable[str] = (),
+    cutoff: int | None = None,
+    by: str = "",
+    why: str = "",
+) -> int:
+    """Choose the manifest and write the build down; one that was cut off with the same manifest is taken up.
+
+    Raises:
+        PantauError: an input that the period waits for is missing (and is not left out by decision).
+    """
+    without = sorted(without)
+    with connect() as connection:
+        cutoff = ledger.head(connection) if cutoff is None else cutoff
+        inputs, missing = manifest(connection, first, last, cutoff=cutoff, without=without)
+        wait = [m for m in missing if catalogue.feed(m.feed).without == "wait" or "not read" in m.why]
+        if wait and purpose != "rebuild":
+            raise PantauError(
+                "The month is not complete: " + "; ".join(f"{m.feed} {m.part} {m.why}" for m in wait[:6]) + ".",
+                where={"period": first if first == last else f"{first}..{last}"},
+                next_step="Run the feed (`pantau pull FEED`), or leave it out by decision: `--without FEED --why …`.",
+            )
+        registers, code = register_versions(connection, cutoff), code_version()
+        if purpose != "rebuild" and (same := _same_build(connection, first, last, inputs, registers, code, without)):
+            return same
+        row = connection.execute(
+            "select coalesce(bool_or(simulated), false) as simulated from ops.delivery d"
+            " join ops.reading r on r.delivery_id = d.id where r.id = any(%s)",
+            [[i.reading_id for i in inputs]],
+        ).fetchone()
+        assert row is not None
+        number = ledger.append(
+            connection,
+            "build",
+            {
+                "purpose": purpose, "first_period": first, "last_period": last, "cutoff": cutoff,
+                "registers": registers, "code": code, "without": without, "by": by, "why": why,
+                "manifest": hashlib.sha256(json.dumps([vars(i) for i in inputs]).encode()).hexdigest(),
+            },
+        )  # fmt: skip
+        build = connection.execute(
+            "insert into ops.build (purpose, first_period, last_period, cutoff, register_version_ids, code_version,"
+            " without, simulated, ledger_no) values (%s, %s, %s, %s, %s, %s, %s, %s, %s) returning id",
+            [purpose, first, last, cutoff, registers, code, without, row["simulated"], number],
+        ).fetchone()
+        assert build is not None
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "insert into ops.build_input values (%s, %s, %s, %s, %s, %s, %s)",
+                [(build["id"], i.feed, i.part, i.period, i.reading_id, i.source_period, i.how) for i in inputs],
+            )
+        return int(build["id"])
+
+
+def _same_build(
+    connection: Connection,
+    first: str,
+    last: str,
+    inputs: list[Input],
+    registers: list[int],
+    code: str,
+    without: list[str],
+) -> int | None:
+    newest = connection.execute(
+        "select id from ops.build where first_period = %s and last_period = %s and purpose <> 'rebuild'"
+        " and register_version_ids = %s and code_version = %s and without = %s order by id desc limit 1",
+        [first, last, registers, code, without],
+    ).fetchone()
+    if newest and set(inputs_of(connection, newest["id"])) == set(inputs):
+        return int(newest["id"])
+    return None
+
+
+def inputs_of(connection: Connection, build: int) -> list[Input]:
+    """The manifest of a build."""
+    rows = connection.execute(
+        "select feed, part, period, reading_id, source_period, how from ops.build_input where build_id = %s"
+        " order by feed, part, period",
+        [build],
+    ).fetchall()
+    return [Input(**row) for row in rows]
+
+
+def outcome(build: int) -> str | None:
+    """How a build ended: candidate, unchanged or blocked; None while it has not."""
+    with connect() as connection:
+        row = connection.execute(
+            "select outcome from ops.build_outcome where build_id = %s", [build]
+        ).fetchone()
+        return row["outcome"] if row else None
+
+
+def run_dbt(build: int) -> None:
+    """Run the models and their tests for one build, unless it has ended already."""
+    if outcome(build):
+        return
+    with step("dbt", f"build {build}") as done:
+        done.note = dbt("build", "--exclude-resource-type", "unit_test", "seed", build=build)
+
+
+def dbt(*arguments: str, build: int | None = None) -> str:
+    """Run dbt in this process and return a short count of what ran.
+
+    Raises:
+        PantauError: a model or test failed; the message names it and what dbt says.
+    """
+    from dbt.cli.main import dbtRunner
+
+    write_sources()
+    os.environ.update(environment(f"-c pantau.build={build}" if build is not None else ""))
+    os.environ.update(DO_NOT_TRACK="1", DBT_SEND_ANONYMOUS_USAGE_STATS="false")
+    target = settings.var / "dbt"
+    where = [
+        "--project-dir", settings.dbt_project, "--profiles-dir", settings.dbt_project,
+        "--target-path", target, "--log-path", settings.var / "log", "--quiet", "--no-use-colors",
+        "--no-version-check",
+    ]  # fmt: skip
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    result = dbtRunner().invoke([arguments[0], *map(str, where), *arguments[1:]])
+    root.setLevel(level)  # dbt leaves the root logger changed
+    root.handlers[:] = handlers
+    ran: Any = getattr(result.result, "results", None) or []
+    bad = [r for r in ran if str(r.status) in {"error", "fail", "runtime error"}]
+    if not result.success or bad:
+        told = "; ".join(f"{r.node.name}: {' '.join(str(r.message).split())[:400]}" for r in bad[:3])
+        raise PantauError(
+            f"dbt {arguments[0]} failed: {told or result.exception}",
+            where={"build": build},
+            next_step="Our SQL is wrong, not the data: see docs/runbooks/dbt.md. Nothing was published.",
+        )
+    return f"{len(ran)} models, seeds and tests"
+
+
+def write_sources() -> None:
+    """Write dbt's sources from the catalogue (a generated file that git ignores), if they have changed."""
+    tables = [
+        {
+            "name": feed.name,
+            "description": feed.description.strip(),
+            "columns": [
+                {"name": c.name, "data_type": c.sql_type, "description": c.meaning} for c in feed.columns
+            ],
+        }
+        for feed in catalogue.load().values()
+    ]
+    text = "# Generated from feeds/*.yml; do not edit.\n" + yaml.safe_dump(
+        {"version": 2, "sources": [{"name": "raw", "schema": "raw", "tables": tables}]}, sort_keys=False
+    )
+    path: Path = settings.dbt_project / "models" / "staging" / "_sources.yml"
+    if not path.exists() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        half = path.with_suffix(".new")
+        half.write_text(text)
+        half.rename(path)
+
+
+def drop_rows(build: int) -> None:
+    """Delete a rebuild's rows and the build itself; its ledger entries stay."""
+    with connect() as connection:
+        tables = connection.execute(
+            "select format('%I.%I', table_schema, table_name) as name from information_schema.columns"
+            " where column_name = 'build_id' and table_schema in ('facts', 'indicators', 'marts')"
+            " and (table_schema, table_name) in (select schemaname, tablename from pg_tables)"
+        ).fetchall()
+        for table in tables:
+            connection.execute(f"delete from {table['name']} where build_id = %s", [build])  # noqa: S608
+        connection.execute("delete from ops.build where id = %s and purpose = 'rebuild'", [build])
