@@ -64,9 +64,8 @@ def declare(feed: catalogue.Feed) -> None:
             from pantau.landing import pull
 
             name = feed.transport.connection
-            return pull(
-                feed.name, period, part, connection_uri=BaseHook.get_connection(name).get_uri() if name else ""
-            )
+            uri = BaseHook.get_connection(name).get_uri() if name else ""
+            return pull(feed.name, period, part, connection_uri=uri)
 
         @task
         def read(delivery: int | None) -> int | None:
@@ -74,18 +73,30 @@ def declare(feed: catalogue.Feed) -> None:
 
             return read(delivery)
 
-        @task
-        def check(reading: int | None) -> None:
-            from pantau.checks import check_reading
-
-            if reading is not None:
-                check_reading(reading)
-
         @task_group
         def deliver(period: str, part: str) -> None:
-            check(read(pull(period, part)))
+            read(pull(period, part))
 
-        deliver.expand_kwargs(due())
+        # Checks compare a month with the one before it, so they wait until every month is read or has failed.
+        @task(trigger_rule="all_done")
+        def unchecked() -> list[int]:
+            from pantau.checks import unchecked
+
+            return unchecked(feed.name)
+
+        @task
+        def check(reading: int) -> None:
+            from pantau.checks import check_reading
+
+            check_reading(reading)
+
+        @task
+        def done() -> None:
+            """Fails with the run where any delivery failed."""
+
+        delivered, waiting = deliver.expand_kwargs(due()), unchecked()
+        delivered >> waiting
+        [delivered, check.expand(reading=waiting)] >> done()
 
     feed_dag()
 

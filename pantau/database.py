@@ -52,3 +52,8 @@ def environment(options: str = "") -> dict[str, str]:
         "PGDATABASE": parts.path.lstrip("/"),
         "PGOPTIONS": options,
     }
+
+
+def airflow_database() -> str:
+    """The name of Airflow's own database, beside the warehouse's."""
+    return environment()["PGDATABASE"] + "_airflow"

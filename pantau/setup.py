@@ -10,7 +10,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from pantau import catalogue, checks, ledger, warehouse
-from pantau.database import connect, environment
+from pantau.database import airflow_database, connect, environment
 from pantau.read import raw
 from pantau.settings import settings
 
@@ -29,7 +29,7 @@ def prepare() -> None:
         for feed in feeds.values():
             raw.ensure(connection, feed)
         connection.execute("create table if not exists ops.prepared (stamp text not null)")
-    warehouse.dbt("seed", "--full-refresh")
+    warehouse.dbt("build", "--full-refresh", "--select", "path:seeds")
     with connect() as connection:
         for name in warehouse.REGISTERS:
             _keep_register(connection, name)
@@ -43,7 +43,6 @@ def _stamp() -> str:
     digest = hashlib.sha256()
     for folder, pattern in (
         (settings.root / "pantau" / "migrations" / "versions", "*.py"),
-        (settings.root / "pantau", "checks*"),
         (settings.feeds, "*.yml"),
         (settings.dbt_project / "seeds", "*"),
     ):
@@ -80,11 +79,6 @@ def _databases() -> None:
             there = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
             if not there:
                 connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-
-
-def airflow_database() -> str:
-    """The name of Airflow's own database, beside the warehouse's."""
-    return environment()["PGDATABASE"] + "_airflow"
 
 
 def _keep_register(connection: psycopg.Connection, name: str) -> None:

@@ -219,7 +219,7 @@ def _same_build(
 ) -> int | None:
     newest = connection.execute(
         "select id from ops.build where first_period = %s and last_period = %s and purpose <> 'rebuild'"
-        " and register_version_ids = %s and code_version = %s and without = %s order by id desc limit 1",
+        " and register_version_ids = %s::integer[] and code_version = %s and without = %s::text[] order by id desc limit 1",
         [first, last, registers, code, without],
     ).fetchone()
     if newest and set(inputs_of(connection, newest["id"])) == set(inputs):
@@ -251,7 +251,9 @@ def run_dbt(build: int) -> None:
     if outcome(build):
         return
     with step("dbt", f"build {build}") as done:
-        done.note = dbt("build", "--exclude-resource-type", "unit_test", "seed", build=build)
+        done.note = dbt(
+            "build", "--exclude", "path:seeds", "--exclude-resource-type", "unit_test", build=build
+        )
 
 
 def dbt(*arguments: str, build: int | None = None) -> str:
@@ -285,7 +287,7 @@ def dbt(*arguments: str, build: int | None = None) -> str:
             where={"build": build},
             next_step="Our SQL is wrong, not the data: see docs/runbooks/dbt.md. Nothing was published.",
         )
-    return f"{len(ran)} models, seeds and tests"
+    return f"{len(ran)} models and tests"
 
 
 def write_sources() -> None:

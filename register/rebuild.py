@@ -82,7 +82,9 @@ def fetch(version: str, folder: Path) -> Path:
 def main(arguments: list[str] | None = None) -> int:
     """Writes both files beside this script, or into --into; returns the exit code."""
     parser = argparse.ArgumentParser(description="Rebuild register/wilayah_*.csv.gz from idn-area-data.")
-    parser.add_argument("tgz", nargs="*", type=Path, help="idn-area-data-VERSION.tgz files (default: npm pack)")
+    parser.add_argument(
+        "tgz", nargs="*", type=Path, help="idn-area-data-VERSION.tgz files (default: npm pack)"
+    )
     parser.add_argument("--into", type=Path, default=HERE, help="folder to write to")
     options = parser.parse_args(arguments)
     given = {path.name: path for path in options.tgz}

@@ -1,7 +1,7 @@
 """What each institution delivers, and when: the truth as files, with the mess of real months in them.
 
-Promise: a file hangs on seed, register, period and delivery letter alone; `mess` names every row that is not as
-the truth has it. The tables below are the mess; README.md tells them.
+Promise: a file hangs on seed, register, period and delivery letter alone; `mess` names every row that is not
+as the truth has it. The tables below are the mess; README.md tells them.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ FEED_PERIODS = {DESA_4G: PERIODS, DESA_3T: ("2025-01", "2026-01"), ANGGARAN: PER
 FORMATS = {DESA_4G: ("utf-8", ",", "\n"), DESA_3T: ("utf-8", ",", "\n"), ANGGARAN: ("cp1252", ";", "\r\n")}
 HEADER_4G, HEADER_3T = b"kode_desa,nama_desa,status_4g,tanggal_on_air\n", b"kode_desa,nama_desa,kategori\n"
 
-# Rows of desa_4g that are not as they should be, for the whole country. July to December 2025, and March, May and
-# July 2026 are clean.
+# Rows of desa_4g that are not as they should be, for the whole country. July to December 2025, and March, May
+# and July 2026 are clean.
 MESS: dict[str, dict[str, int]] = {
     "2025-01": {"old_code_2022": 40},
     "2025-02": {"old_code_2022": 25, "wrong_status": 2},
@@ -40,7 +40,13 @@ MESS: dict[str, dict[str, int]] = {
     "2026-04": {"old_code_other_name": 2},
     "2026-06": {"old_code_2022": 5, "wrong_name": 1},
     "2026-08": {"old_code_2022": 6},
-    "2026-09": {"unknown_region": 2, "wrong_status": 4, "wrong_name": 3, "duplicate_key": 1, "old_code_2020": 7},
+    "2026-09": {
+        "unknown_region": 2,
+        "wrong_status": 4,
+        "wrong_name": 3,
+        "duplicate_key": 1,
+        "old_code_2020": 7,
+    },
     "2026-10": {"unknown_region": 1, "wrong_status": 2, "wrong_name": 1, "old_code_2022": 8},
     "2026-11": {"wrong_status": 1},
     "2026-12": {"old_code_2020": 3},
@@ -157,8 +163,10 @@ class Deliveries:
             pairs = {row["new_code"]: row["old_code"] for row in csv.DictReader(file)}
         before = read_register(old_register)
         self._old: dict[str, dict[int, tuple[str, str]]] = {
-            "old_code_2022": {}, "old_code_2020": {}, "old_code_other_name": {},
-        }  # fmt: skip
+            "old_code_2022": {},
+            "old_code_2020": {},
+            "old_code_other_name": {},
+        }
         for index, village in enumerate(self.programme.villages):
             if village.kode[:5] not in pairs:
                 continue
@@ -179,12 +187,14 @@ class Deliveries:
         """Village index -> its cells as delivered; a duplicate has the key -1 - index. Records the mess."""
         rng = stream(self.programme.seed, f"mess/{period}")
         covered = self.programme.covered(period)
+        told_twice = {i for letter in self.letters(DESA_4G, period) for i in self.differs(period, letter)}
         lit = [i for i, c in enumerate(covered) if c]
         unlit = [i for i, c in enumerate(covered) if not c]
         edits: dict[int, list[str]] = {}
         for kind, count in MESS[period].items():
-            among = self._old[kind] if kind in self._old else unlit if kind == "duplicate_key" else lit
-            for index in pick(rng, [i for i in among if i not in edits], self._scaled(count)):
+            among = self._old.get(kind, unlit if kind == "duplicate_key" else lit)
+            free = [i for i in among if i not in edits and i not in told_twice]
+            for index in pick(rng, free, self._scaled(count)):
                 village = self.programme.villages[index]
                 cells = [village.kode, village.nama]
                 cells += ["Ya", self.programme.on_air[index]] if covered[index] else ["Tidak", "-"]
@@ -220,12 +230,18 @@ class Deliveries:
         for letter in self.letters(feed, period):
             self.mess += [
                 {
-                    "kind": "mess", "feed": feed, "period": period, "delivery": letter, "problem": kind,
-                    "row": row, "kode": self.programme.villages[index].kode, "written": cells,
+                    "kind": "mess",
+                    "feed": feed,
+                    "period": period,
+                    "delivery": letter,
+                    "problem": kind,
+                    "row": row,
+                    "kode": self.programme.villages[index].kode,
+                    "written": cells,
                     "refused": kind in REFUSED,
                 }
                 for row in rows
-            ]  # fmt: skip
+            ]
 
     # -- the files -------------------------------------------------------------------------------------
 
@@ -253,9 +269,7 @@ class Deliveries:
         verified = period > DRAFTED or (period, letter) == (RESTATED, "B")
         for index, status in self.differs(period, letter).items():
             covered[index] = status
-        rows = [
-            yes if lit else no for yes, no, lit in zip(self._yes, self._no, covered, strict=True)
-        ]
+        rows = [yes if lit else no for yes, no, lit in zip(self._yes, self._no, covered, strict=True)]
         if verified:
             for index, on in self.programme.verified.items():
                 if covered[index]:
@@ -264,6 +278,5 @@ class Deliveries:
             if index < 0:
                 rows.append(write_lines([cells], feed)[0])
             else:
-                again = cells if covered[index] or cells[2] == "Tidak" else [*cells[:2], "Tidak", "-"]
-                rows[index] = write_lines([again], feed)[0]
+                rows[index] = write_lines([cells], feed)[0]
         return HEADER_4G + b"".join(rows)

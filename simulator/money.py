@@ -1,7 +1,7 @@
 """The ICT budget: three versions of one year's pagu and what is realised month by month.
 
-Amounts are whole sen (1/100 rupiah), never floats, from the draw to the text. The 2025 and 2026 totals of each
-version are the published ones; accounts, names and the split are invented.
+Amounts are whole sen (1/100 rupiah), never floats, from the draw to the text. Each version's total is the
+published one, in both years; accounts, names and the split are invented.
 """
 
 from __future__ import annotations
@@ -9,11 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from simulator.programme import PERIODS, stream
+from simulator.programme import stream
 
 HEADER = (
-    "Kelompok", "Kode Akun", "Uraian", "Versi", "Pagu (Rp)", "Realisasi s.d. bulan ini (Rp)", "Alasan koreksi",
-)  # fmt: skip
+    "Kelompok",
+    "Kode Akun",
+    "Uraian",
+    "Versi",
+    "Pagu (Rp)",
+    "Realisasi s.d. bulan ini (Rp)",
+    "Alasan koreksi",
+)
 VERSIONS = ("RAPBN", "APBN", "PERUBAHAN")
 _BILLION = 10**11  # sen
 # version -> group -> pagu of the year
@@ -40,7 +46,11 @@ ACCOUNTS = (
 # Share of the year realised by the end of each month, in 1/10,000: a slow start and a rush in December.
 _SEASON = (180, 560, 1120, 1830, 2640, 3530, 4430, 5380, 6470, 7560, 8360, 9650)
 # The one correction: a payment booked under the wrong account is taken back, with its reason.
-CORRECTION = ("2026-05", "522191", "Koreksi SPM 00412 Maret 2026: salah pembebanan akun, dikembalikan ke kas negara")
+CORRECTION = (
+    "2026-05",
+    "522191",
+    "Koreksi SPM 00412 Maret 2026: salah pembebanan akun, dikembalikan ke kas negara",
+)
 MOST = 9_940  # no account realises more than this share of its smallest pagu, in 1/10,000
 
 
@@ -124,10 +134,14 @@ class Budget:
         year = int(period[:4])
         return [
             Amount(
-                group, account, name, version, self._pagu[year, version, account],
+                group,
+                account,
+                name,
+                version,
+                self._pagu[year, version, account],
                 self._realised[period, account],
                 CORRECTION[2] if (period, account) == CORRECTION[:2] else "-",
-            )  # fmt: skip
+            )
             for version in VERSIONS
             for group, account, name, _, _ in ACCOUNTS
         ]

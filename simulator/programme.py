@@ -122,7 +122,10 @@ class Programme:
         rng = stream(self.seed, "without")
         rank = [remote[i] * 0.5 + rng.random() * 0.5 for i in range(len(self._all))]
         without: dict[str, list[int]] = {province: [] for province in by_province}
-        for name, total, inside in (("without_3t", WITHOUT_3T, True), ("without_other", WITHOUT_OTHER, False)):
+        for name, total, inside in (
+            ("without_3t", WITHOUT_3T, True),
+            ("without_other", WITHOUT_OTHER, False),
+        ):
             groups = {p: [i for i in m if (i in first) is inside] for p, m in by_province.items()}
             sizes = {p: len(group) for p, group in groups.items()}
             chosen = shares(scaled(total), column(name, sizes), sizes)

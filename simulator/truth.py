@@ -20,28 +20,45 @@ def events(deliveries: Deliveries) -> Iterator[dict[str, Any]]:
     """Every event but villages and coverage, which are many and written by `_many`."""
     programme = deliveries.programme
     yield {
-        "kind": "programme", "seed": programme.seed, "provinces": programme.provinces,
-        "register_sha256": programme.register_sha256, "villages": len(programme.villages),
-        "baseline": BASELINE, "first_period": PERIODS[0], "last_period": PERIODS[-1],
-    }  # fmt: skip
+        "kind": "programme",
+        "seed": programme.seed,
+        "provinces": programme.provinces,
+        "register_sha256": programme.register_sha256,
+        "villages": len(programme.villages),
+        "baseline": BASELINE,
+        "first_period": PERIODS[0],
+        "last_period": PERIODS[-1],
+    }
     for sending in CALENDAR:
         yield {
-            "kind": "delivery", "feed": sending.feed, "period": sending.period,
-            "delivery": sending.letter, "at": sending.at.isoformat(),
-        }  # fmt: skip
+            "kind": "delivery",
+            "feed": sending.feed,
+            "period": sending.period,
+            "delivery": sending.letter,
+            "at": sending.at.isoformat(),
+        }
     yield from deliveries.mess
     for period in PERIODS:
         for letter in deliveries.letters(DESA_4G, period):
             for index, covered in sorted(deliveries.differs(period, letter).items()):
                 yield {
-                    "kind": "restated", "feed": DESA_4G, "period": period, "delivery": letter,
-                    "kode": programme.villages[index].kode, "covered": covered,
-                }  # fmt: skip
+                    "kind": "restated",
+                    "feed": DESA_4G,
+                    "period": period,
+                    "delivery": letter,
+                    "kode": programme.villages[index].kode,
+                    "covered": covered,
+                }
         for amount in deliveries.budget.month(period):
             yield {
-                "kind": "budget", "period": period, "version": amount.version, "group": amount.group,
-                "account": amount.account, "pagu": plain(amount.pagu), "realised": plain(amount.realised),
-            }  # fmt: skip
+                "kind": "budget",
+                "period": period,
+                "version": amount.version,
+                "group": amount.group,
+                "account": amount.account,
+                "pagu": plain(amount.pagu),
+                "realised": plain(amount.realised),
+            }
 
 
 def _many(programme: Programme) -> Iterator[str]:

@@ -17,7 +17,7 @@ left join {{ ref('dim_wilayah') }} as wilayah
     on
         wilayah.build_id = {{ build_id() }}
         and wilayah.level = 'desa'
-        and wilayah.valid_from <= counted.period
-        and (wilayah.valid_to is null or wilayah.valid_to > counted.period)
+        and counted.period >= wilayah.valid_from
+        and (wilayah.valid_to is null or counted.period < wilayah.valid_to)
 group by counted.period, counted.village_count
 having counted.village_count <> count(wilayah.kode)

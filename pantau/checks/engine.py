@@ -55,7 +55,8 @@ def judge(rules: Iterable[Rule], options: str) -> dict[str, Verdict]:
     """Judge each rule over its view; by rule id.
 
     Args:
-        options: the session setting that names the reading or the build, `-c pantau.reading=9`.
+        options: the session settings that name the reading or the build and the views' schema:
+            `-c pantau.reading=9 -c search_path=checks`.
 
     Raises:
         BrokenRuleError: a rule's text does not run.
@@ -83,16 +84,16 @@ def judge(rules: Iterable[Rule], options: str) -> dict[str, Verdict]:
 
 
 def _judge_batch(gx: Any, source: Any, batch: str, rules: list[Rule]) -> dict[str, Verdict]:
-    asset = source.add_table_asset(batch, table_name=batch, schema_name="checks")
+    asset = source.add_table_asset(batch, table_name=batch)
     suite = gx.ExpectationSuite(name=batch)
-    for rule in rules:
-        suite.add_expectation(_expectation(rule))
+    for text, rule in {_text(rule): rule for rule in rules}.items():  # it judges the same text only once
+        suite.add_expectation(_expectation(rule, {"text": text}))
     view = asset.add_batch_definition_whole_table("all").get_batch()
     result = view.validate(suite, result_format="SUMMARY")
-    by_id = {one.expectation_config.meta["rule"]: one for one in result.results}
+    by_text = {one.expectation_config.meta["text"]: one for one in result.results}
     verdicts = {}
     for rule in rules:
-        one = by_id[rule.id]
+        one = by_text[_text(rule)]
         if problem := _exception(one.exception_info):
             raise BrokenRuleError(rule, problem)
         observed = json.loads(json.dumps(one.result, default=str))
@@ -103,10 +104,13 @@ def _judge_batch(gx: Any, source: Any, batch: str, rules: list[Rule]) -> dict[st
     return verdicts
 
 
-def _expectation(rule: Rule) -> Any:
+def _text(rule: Rule) -> str:
+    return rule.expectation.model_dump_json() if rule.expectation else rule.select
+
+
+def _expectation(rule: Rule, meta: dict[str, str]) -> Any:
     from great_expectations.expectations.registry import get_expectation_impl
 
-    meta = {"rule": rule.id}
     if rule.expectation is None:
         return _failing_rows()(unexpected_rows_query=rule.select, meta=meta)
     return get_expectation_impl(rule.expectation.type)(**rule.expectation.arguments, meta=meta)

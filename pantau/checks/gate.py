@@ -128,6 +128,7 @@ def _finding(row: dict[str, Any]) -> Finding:
     return Finding(
         finding_id=row["id"], rule=rule["id"], version=rule["version"], severity=rule["severity"],
         sentence=rule["sentence"], fixer=rule["fixer"], reference=rule["reference"],
-        action=rule.get("action"), rows=row["rows"], border=row["border"], feed=row["feed"], period=row["period"],
+        action=rule.get("action"), rows=row["rows"],
+        border=row["border"], feed=row["feed"], period=row["period"],
         reading_id=row["reading_id"], build_id=row["build_id"],
     )  # fmt: skip

@@ -29,6 +29,7 @@ PLATFORM_VIEWS = {
     "marts": {"feed", "build", "build_input", "indicator", "published_figure", "rpt_figure", "rpt_status"},
 }
 _VIEW = re.compile(r"\bchecks\.([a-z0-9_]+)")
+_FEED = re.compile(r"\bfeed = '([a-z0-9_]+)'")
 # A rule reads what is sealed; what it says may not depend on when or how often it is asked.
 _UNSTEADY = re.compile(r"\b(now\s*\(|current_date|current_time|localtime|clock_timestamp|random\s*\()", re.I)
 
@@ -74,7 +75,7 @@ class Rule(BaseModel):
 
     def _check_select(self) -> None:
         if not re.match(r"\s*(with|select)\b", self.select, re.I) or ";" in self.select:
-            raise ValueError("select: ONE statement, which begins with `with` or `select`")
+            raise ValueError("select: ONE statement that begins with `with` or `select`, and no semicolon")
         try:
             fields = [field for _, field, _, _ in Formatter().parse(self.select) if field is not None]
         except ValueError as error:
@@ -98,16 +99,14 @@ class Rule(BaseModel):
 
     @property
     def feeds(self) -> frozenset[str]:
-        """The feeds whose rows the rule reads."""
-        return frozenset(
-            re.sub(r"__(previous|build|readings)$", "", view)
-            for view in self.views
-            if not any(view in views for views in PLATFORM_VIEWS.values())
-        )
+        """The feeds that the rule speaks about: by their views, or by name."""
+        views = self.views - frozenset().union(*PLATFORM_VIEWS.values())
+        named = {re.sub(r"__(previous|build|readings)$", "", view) for view in views}
+        return frozenset(named | set(_FEED.findall(self.select)))
 
     def evidence_sql(self) -> str:
         """The select over its batch, exactly as Great Expectations runs it."""
-        return self.select.format(batch=f"checks.{self.batch}").strip()
+        return self.select.format(batch=self.batch).strip()
 
     def record(self) -> dict[str, Any]:
         """The record as a finding keeps it."""

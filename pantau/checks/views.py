@@ -13,13 +13,14 @@ from pantau.database import Connection
 
 _LOCK = 0x43484B53  # one process at a time makes the views
 
-# "Previous" is what was known when the reading was sealed: the newest reading of the newest delivery that stood
-# then; of the month before where the feed is monthly, else of the newest period before.
+# "Previous" is what was known when the check began (`pantau.known`, a number of the ledger): the newest
+# reading of the newest delivery that stood; of the month before where the feed is monthly, else of the newest
+# period before.
 _PLATFORM = {
     "reading": """
 select r.id as reading_id, r.delivery_id, d.feed, d.part, d.period, d.content_hash, d.known_at,
   r.contract_version, r.rows, r.accepted, r.refused, r.set_aside, f.cadence, f.max_refused_pct,
-  d.ledger_no as delivery_ledger_no, r.ledger_no
+  d.ledger_no as delivery_ledger_no, r.ledger_no, current_setting('pantau.known')::bigint as known
 from ops.reading r join ops.delivery d on d.id = r.delivery_id join checks.feed f on f.feed = d.feed
 where r.id = current_setting('pantau.reading')::bigint""",
     "reading__previous": """
@@ -30,8 +31,8 @@ from checks.reading this
 join ops.delivery d on d.feed = this.feed and d.part = this.part and d.period < this.period
   and (this.cadence <> 'monthly'
     or d.period = to_char(to_date(this.period, 'YYYY-MM') - interval '1 month', 'YYYY-MM'))
-join ops.reading r on r.delivery_id = d.id and r.ledger_no < this.ledger_no
-where d.id not in (select ops.rejected(this.ledger_no))
+join ops.reading r on r.delivery_id = d.id and r.ledger_no <= this.known
+where d.id not in (select ops.rejected(this.known))
 order by d.period desc, d.ledger_no desc, r.ledger_no desc
 limit 1""",
     "control_total": """
@@ -45,13 +46,13 @@ cross join lateral jsonb_to_recordset(v.rows)
   as x (old_code text, new_code text, level text, event text, law text)
 where v.id = (
   select w.id from ops.register_version w, checks.reading this
-  where w.name = 'wilayah_lineage' and w.ledger_no < this.ledger_no order by w.ledger_no desc limit 1)""",
+  where w.name = 'wilayah_lineage' and w.ledger_no <= this.known order by w.ledger_no desc limit 1)""",
     "build": """
 select b.id as build_id, b.purpose, b.first_period, b.last_period, b.cutoff, b.simulated
 from ops.build b where b.id = current_setting('pantau.build')::bigint""",
     "build_input": """
-select i.feed, i.part, i.period, i.reading_id, i.source_period, i.how
-from ops.build_input i join checks.build b using (build_id)
+select i.feed, i.part, i.period, i.reading_id, i.source_period, i.how, r.rows, r.accepted, r.refused
+from ops.build_input i join checks.build b using (build_id) join ops.reading r on r.id = i.reading_id
 where i.period between b.first_period and b.last_period""",
     "indicator": """
 select x.indicator_id, x.version, x.kind, x.decimals
@@ -64,7 +65,8 @@ select p.period, p.version, f.indicator_id, f.indicator_version, f.place, f.brea
   f.numerator, f.denominator, f.value
 from (
   select distinct on (r.period) r.id, r.period, r.version
-  from checks.build b join ops.publication p on p.ledger_no <= b.cutoff join ops.release r on r.id = p.release_id
+  from checks.build b
+  join ops.publication p on p.ledger_no <= b.cutoff join ops.release r on r.id = p.release_id
   order by r.period, p.ledger_no desc) p
 join ops.figure f on f.release_id = p.id""",
 }

@@ -48,7 +48,7 @@ async def _file(feed: Feed, period: str, connection: str, spool: Path) -> Fetche
                 size = (await client.stat(remote)).size
             except asyncssh.SFTPNoSuchFile:
                 return None
-            await client.get(remote, target)
+            await client.get(remote, target, sparse=False)
     except asyncssh.HostKeyNotVerifiable as error:
         raise PantauError(
             "The SFTP server shows another host key than the one pinned: it may not be the owner's.",

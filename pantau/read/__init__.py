@@ -59,7 +59,7 @@ def read(delivery_id: int | None) -> int | None:
             done.note = f"reading {reading}" + (
                 f", {result.refused_rows} refused" if result.refused_rows else ""
             )
-    raw.analyze(feed)
+    raw.refresh(feed)
     return reading
 
 

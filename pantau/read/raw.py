@@ -68,9 +68,12 @@ def copy(connection: Connection, feed: Feed, reading: int, rows: pl.DataFrame) -
         stream.write(buffer.getbuffer())
 
 
-def analyze(feed: Feed) -> None:
-    """Refresh the planner's statistics where the table has grown by a quarter since they were taken."""
+def refresh(feed: Feed) -> None:
+    """Tell the index of the new pages, and refresh the planner's statistics once the table grew by a quarter."""
     with connect() as connection:
+        connection.execute(
+            "select brin_summarize_new_values(to_regclass(%s))", [f'raw."{feed.name}_reading_id"']
+        )
         row = connection.execute(
             "select greatest(reltuples, 0) as known, coalesce(n_mod_since_analyze, 0) as changed from pg_class c"
             " left join pg_stat_user_tables s on s.relid = c.oid where c.oid = to_regclass(%s)",

@@ -1,4 +1,7 @@
-"""Reports: a release's frozen context in, PDF bytes out. Reads no database, no clock and no network."""
+"""Reports: a release's frozen context in, PDF bytes out; `files` writes them where they belong.
+
+Promise: `render_national` reads no database, no clock and no network.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +18,9 @@ from pantau.settings import settings
 __all__ = ["LANGUAGES", "ReportError", "render_national"]
 
 
-def national_view(context: Mapping[str, Any], release_hash: str, page_hash: str, language: str) -> tuple[dict, Source]:
+def national_view(
+    context: Mapping[str, Any], release_hash: str, page_hash: str, language: str
+) -> tuple[dict, Source]:
     """What the national template shows, and the source that holds the charts made for it."""
     folder = settings.templates / "nasional"
     words = Words(folder / "texts.yml", language)

@@ -59,7 +59,9 @@ def _runs(points: Sequence[tuple[float, float] | None]) -> list[list[tuple[float
     return [run for run in runs if run]
 
 
-def sparkline(name: str, series: Sequence[Point], first: str, last: str, alt: str, width: float = 70) -> Chart:
+def sparkline(
+    name: str, series: Sequence[Point], first: str, last: str, alt: str, width: float = 58
+) -> Chart:
     """The last months of one figure, without axes; a dot on the newest, a ring on every restated month."""
     height, top, bottom, edge = 35.0, 4.0, 24.0, 3.0
     drawing = Drawing(width, height)
@@ -119,7 +121,7 @@ def bullet(
     return drawing.chart(name, alt)
 
 
-def share_bar(name: str, share: Decimal, most: Decimal, alt: str, width: float = 46) -> Chart:
+def share_bar(name: str, share: Decimal, most: Decimal, alt: str, width: float = 36) -> Chart:
     """A small bar: `share` on a scale that ends at `most`."""
     drawing = Drawing(width, 7)
     drawing.rect(0, 0, width * float(share / most) if most else 0, 7, INK)
@@ -147,8 +149,10 @@ def _tile_lines(tile: Tile, layout: Mapping[str, Mapping[str, Any]], room: float
     return [fit(line, size, room) for line in lines[:2]]
 
 
-def _tile_places(tiles: Sequence[Tile], layout: Mapping[str, Mapping[str, Any]], columns: int) -> dict[str, tuple[int, int]]:
-    """Column and row of each tile, empty edges cut off; codes without a place come in rows of their own below."""
+def _tile_places(
+    tiles: Sequence[Tile], layout: Mapping[str, Mapping[str, Any]], columns: int
+) -> dict[str, tuple[int, int]]:
+    """Column and row of each tile, empty edges cut off; codes without a place stand in rows below."""
     places = {t.code: (layout[t.code]["at"][0], layout[t.code]["at"][1]) for t in tiles if t.code in layout}
     if places:
         left, top = min(c for c, _ in places.values()), min(r for _, r in places.values())
@@ -160,17 +164,29 @@ def _tile_places(tiles: Sequence[Tile], layout: Mapping[str, Mapping[str, Any]],
 
 
 def tile_map(
-    name: str, tiles: Sequence[Tile], layout: Mapping[str, Mapping[str, Any]], legend: str, alt: str, width: float = 510
+    name: str,
+    tiles: Sequence[Tile],
+    layout: Mapping[str, Mapping[str, Any]],
+    legend: str,
+    alt: str,
+    width: float = 510,
 ) -> Chart:
-    """Every province as a tile of one size, with its number, darker where more is left; legend at the lower right."""
-    columns, gap, row = 15, 1.6, 28.6
+    """Every province as a tile of one size, with its number, darker where more is left."""
+    columns, gap, row = 15, 1.6, 25.8
     cell = width / columns
     places = _tile_places(tiles, layout, columns)
     rows = 1 + max(r for _, r in places.values())
     steps_width, legend_height = 150.0, 30.0
-    # The legend stands where the full map leaves room; a map that fills that corner gets a line more.
-    corner_free = all(c < 10 or r < rows - 2 for c, r in places.values()) and rows > 2
-    height = rows * row + (0 if corner_free else legend_height + 6)
+    # The legend stands where the whole country leaves room, beside a narrow map, else below.
+    used = 1 + max(c for c, _ in places.values())
+    legend_x = width - steps_width - gap
+    if used * cell + 12 < legend_x:
+        legend_x = used * cell + 12
+        height = max(rows * row, legend_height)
+    elif rows > 2 and all(c < 10 or r < rows - 2 for c, r in places.values()):
+        height = rows * row
+    else:
+        height = rows * row + legend_height + 6
     drawing = Drawing(width, height)
     for tile in tiles:
         column, line = places[tile.code]
@@ -181,11 +197,12 @@ def tile_map(
         drawing.rect(x + 0.3, y + 0.3, cell - gap, row - gap, RAMP[step][1], outline)
         lines = _tile_lines(tile, layout, cell - gap - 1.6, 6.5)
         middle = x + (cell - gap) / 2
-        first = y + (9.6 if len(lines) == 1 else 7.2)
+        below = y + (20.2 if len(lines) == 1 else 22.2)
+        first = y + (9.0 if len(lines) == 1 else 6.7)
         for i, words in enumerate(lines):
-            drawing.text(middle, first + i * 7.0, words, 6.5, ink, anchor="middle")
-        drawing.text(middle, y + (21.4 if len(lines) == 1 else 23.7), tile.number, 8.6, ink, bold=True, anchor="middle")
-    _legend(drawing, width - steps_width - gap, height - legend_height, steps_width, legend)
+            drawing.text(middle, first + i * 6.7, words, 6.5, ink, anchor="middle")
+        drawing.text(middle, below, tile.number, 8.6, ink, bold=True, anchor="middle")
+    _legend(drawing, legend_x, height - legend_height, steps_width, legend)
     return drawing.chart(name, alt)
 
 
@@ -193,22 +210,24 @@ def _legend(drawing: Drawing, x: float, y: float, width: float, title: str) -> N
     drawing.text(x, y + 6, title, 7, NOTES)
     step = width / len(RAMP)
     for i, (top, colour) in enumerate(RAMP):
+        anchor = "end" if top == 100 else "middle"
         drawing.rect(x + i * step, y + 10, step, 8, colour, RULE_DARK if i == 0 else None)
-        drawing.text(x + (i + 1) * step, y + 27, str(top), 6.5, AXIS, anchor="end" if top == 100 else "middle")
+        drawing.text(x + (i + 1) * step, y + 27, str(top), 6.5, AXIS, anchor=anchor)
     drawing.text(x, y + 27, "0", 6.5, AXIS)
 
 
 @dataclass(frozen=True)
 class Trend:
-    """What the trend chart shows. Months count from the first of the series; `end` is the last on the axis."""
+    """What the trend chart shows. Months count from the first of the series; `end` is the axis's last."""
 
     series: Sequence[Point]
     end: int
     ticks: Sequence[tuple[int, str]]  # month, label (`|` breaks the line)
     plan: tuple[tuple[int, Decimal], tuple[int, Decimal]] | None  # two points of the straight plan line
+    expected: Decimal | None  # the plan at the newest month
     needed: tuple[int, Decimal] | None  # where the required pace arrives
     axis: Callable[[float], str]  # how a number is written on the axis
-    labels: Mapping[str, str]  # actual, plan, needed, last
+    labels: Mapping[str, str]  # actual, plan, needed, last, expected
 
 
 def _nice(top: float) -> float:
@@ -219,10 +238,10 @@ def _nice(top: float) -> float:
     return next(base * f for f in (0.25, 0.5, 1, 2, 2.5, 5) if top / (base * f) <= 4)
 
 
-def trend(name: str, what: Trend, alt: str, width: float = 232, height: float = 176) -> Chart:
-    """A line over the months with the plan and the required pace; axis from 0, keys above, newest value named."""
+def trend(name: str, what: Trend, alt: str, width: float = 222, height: float = 156) -> Chart:
+    """A line over the months with plan and required pace; axis from 0, keys above, newest value named."""
     drawing = Drawing(width, height)
-    left, right, top, bottom = 30.0, width - 6, 29.0, height - 21
+    left, right, top, bottom = 30.0, width - 6, 22.0, height - 20
     values = [float(p.value) for p in what.series if p.value is not None]
     ends = [float(v) for _, v in (what.plan or ())]
     step = _nice(max([*values, *ends, 1.0]))
@@ -241,9 +260,14 @@ def trend(name: str, what: Trend, alt: str, width: float = 232, height: float = 
         drawing.line(x, bottom, x, bottom + 2.5, RULE_DARK, 0.5)
         for i, words in enumerate(label.split("|")):
             drawing.text(x, bottom + 10 + i * 8, words, 6.5, AXIS, anchor="middle")
+    places = [None if p.value is None else place(p.month, float(p.value)) for p in what.series]
     if what.plan:
         drawing.path([place(m, float(v)) for m, v in what.plan], NOTES, 0.9, "3 2")
-    places = [None if p.value is None else place(p.month, float(p.value)) for p in what.series]
+    if what.plan and what.expected is not None:
+        x, y = place(what.series[-1].month, float(what.expected))
+        drawing.dot(x, y, 1.8, PAPER, NOTES)
+        if not places[-1] or abs(places[-1][1] - y) > 14:
+            drawing.text(x - 4, min(y + 7, bottom - 1.5), what.labels["expected"], 6.5, NOTES, anchor="end")
     if what.needed and places[-1]:
         drawing.path([places[-1], place(what.needed[0], float(what.needed[1]))], ALARM, 1.3, "1.5 1.5")
     for run in _runs(places):
@@ -254,7 +278,9 @@ def trend(name: str, what: Trend, alt: str, width: float = 232, height: float = 
     if places[-1]:
         x, y = places[-1]
         drawing.dot(x, y, 2.8, INK)
-        drawing.text(min(x + 4, right), y - 6, what.labels["last"], 8.5, bold=True, anchor="end")
+        # Above whatever part of the line the label would cross.
+        under = [s[1] for s in places if s and s[0] > x - width_of(what.labels["last"], 9)]
+        drawing.text(min(x + 5, right), min(under) - 6, what.labels["last"], 8.5, bold=True, anchor="end")
     _keys(drawing, what)
     return drawing.chart(name, alt)
 
@@ -262,7 +288,7 @@ def trend(name: str, what: Trend, alt: str, width: float = 232, height: float = 
 def _keys(drawing: Drawing, what: Trend) -> None:
     """The names of the lines, in one row above the chart."""
     x = 0.0
-    keys = [("actual", INK, 1.8, None)]
+    keys: list[tuple[str, str, float, str | None]] = [("actual", INK, 1.8, None)]
     if what.plan:
         keys.append(("plan", NOTES, 0.9, "3 2"))
     if what.needed:

@@ -11,6 +11,8 @@ from markupsafe import Markup
 from pantau.report import pictures
 from pantau.report.source import COVERED, LEFT, Indicator, Source, figure_parts, reached
 
+LONG = 7  # signs of a value that fit beside the sparkline in full size
+
 
 def headline(source: Source) -> str:
     """The report's title: one true sentence with a verb and a number about villages without 4G."""
@@ -41,15 +43,6 @@ def headline(source: Source) -> str:
 def lede(source: Source) -> list[Markup]:
     """Sentences under the title: movement, required pace, and how the other indicators stand."""
     words, sentences = source.words, []
-    if source.context["version"] > 1:
-        sentences.append(
-            words.stress(
-                "lede.release",
-                version=source.context["version"],
-                was=source.context["version"] - 1,
-                explanation=words.pick(source.context["explanation"]),
-            )
-        )
     left = source.indicator(LEFT)
     if left and left["value"] is not None:
         sentences += _movement(source, left)
@@ -65,10 +58,21 @@ def lede(source: Source) -> list[Markup]:
         value, target = source.value(indicator, indicator["value"]), indicator["target"]
         if target and target["expected"] is not None:
             expected = source.value(indicator, target["expected"])
-            sentences.append(words.stress("lede.other_plan", name=name, value=value, unit=unit, expected=expected))
+            sentences.append(
+                words.stress("lede.other_plan", name=name, value=value, unit=unit, expected=expected)
+            )
         else:
             sentences.append(words.stress("lede.other", name=name, value=value, unit=unit))
     return sentences
+
+
+def replaces(source: Source) -> str:
+    """What a release that replaces an earlier one says of itself; empty for a first release."""
+    version = source.context["version"]
+    if version == 1:
+        return ""
+    why = source.words.pick(source.context["explanation"])
+    return source.words.say("lede.release", version=version, was=version - 1, explanation=why)
 
 
 def _movement(source: Source, left: Indicator) -> list[Markup]:
@@ -86,7 +90,9 @@ def _movement(source: Source, left: Indicator) -> list[Markup]:
         out.append(words.stress("lede.reached", target=goal, deadline=deadline))
     elif needed:
         out.append(
-            words.stress("lede.pace", target=goal, deadline=deadline, pace=words.number(needed[0]), months=needed[1])
+            words.stress(
+                "lede.pace", target=goal, deadline=deadline, pace=words.number(needed[0]), months=needed[1]
+            )
         )
     elif source.months_left(target["deadline"]) < 0 or target["deadline"][:7] == source.period:
         gap = source.value(left, abs(Decimal(left["value"]) - Decimal(target["value"])))
@@ -116,8 +122,7 @@ def tile(source: Source, indicator: Indicator) -> dict[str, Any]:
         "figure": indicator["figure"],
         "status": status(source, indicator),
         "carried": [
-            words.say("tile.carried", feed=source.feed_title(c["feed"]), month=words.month(c["from"]))
-            for c in indicator["carried"]
+            words.say("tile.carried", month=words.month(c["from"], short=True)) for c in indicator["carried"]
         ],
         "missing": "",
         "target": "",
@@ -126,7 +131,9 @@ def tile(source: Source, indicator: Indicator) -> dict[str, Any]:
     target = indicator["target"]
     if target:
         shown["target"] = words.say(
-            "tile.target", target=source.target(indicator, target["value"]), deadline=words.day(target["deadline"], short=True)
+            "tile.target",
+            target=source.target(indicator, target["value"]),
+            deadline=words.day(target["deadline"], short=True),
         )
         shown["document"] = words.say("tile.document", document=target["document"])
     else:
@@ -141,23 +148,26 @@ def tile(source: Source, indicator: Indicator) -> dict[str, Any]:
         moved = words.number(indicator["change"]["value"], indicator["decimals"], signed=True)
         since = words.month(figure_parts(indicator["change"]["from"])[3], short=True)
         change = words.say("tile.change", change=f"{moved} {unit}", **{"from": since})
-    expected = target and target["expected"]
+    expected = ""
+    if target and target["expected"] is not None:
+        expected = words.say("tile.expected", expected=source.value(indicator, target["expected"]))
+    value = source.value(indicator, indicator["value"])
     return shown | {
-        "value": source.value(indicator, indicator["value"]),
-        "unit": words.pick(indicator["unit"]),
+        "value": value,
+        "unit": source.unit_sign(indicator),
+        "long": len(value) > LONG,
         "parts": _parts(source, indicator),
         "change": change,
-        "change_figure": indicator["change"]["from"] if indicator["change"] else "",
-        "expected": words.say("tile.expected", expected=source.value(indicator, expected)) if expected else "",
+        "expected": expected,
         "sparkline": pictures.sparkline(source, indicator),
         "bullet": pictures.bullet(source, indicator),
     }
 
 
 def _parts(source: Source, indicator: Indicator) -> str:
-    """`72.789 dari 83.762 desa`, for the indicators whose numerator and denominator the texts give a unit."""
+    """`72.789 dari 83.762 desa`, where the texts have such a line; else the value's unit."""
     if indicator["id"] not in source.words["parts"] or indicator["denominator"] is None:
-        return ""
+        return "" if indicator["kind"] == "ratio_pct" else source.words.pick(indicator["unit"])
     money = "Rp" in source.words["parts"][indicator["id"]]
     write = source.words.compact if money else source.words.number
     return source.words.say(
@@ -173,9 +183,9 @@ def quality(source: Source) -> dict[str, Any]:
     due = [f for f in context["feeds"] if f["lateness"] == "observed" and f["late_days"] is not None]
     late = [f for f in due if f["late_days"] > 0]
     absent = [words.pick(f["title"]) for f in context["feeds"] if f["how"] == "missing"]
-    sentences = [
-        words.say("foot.on_time", count=len(due) - len(late), total=len(due)) if due else words["foot"]["nothing_due"]
-    ]
+    sentences = [words["foot"]["nothing_due"]]
+    if due:
+        sentences = [words.say("foot.on_time", count=len(due) - len(late), total=len(due))]
     if late:
         one = [words.say("foot.late_one", feed=words.pick(f["title"]), days=f["late_days"]) for f in late]
         sentences.append(words.say("foot.late", feeds=words.listing(one)))
@@ -191,35 +201,40 @@ def quality(source: Source) -> dict[str, Any]:
             rules=context["checks"]["rules"],
         )
     )
-    example = next((i["figure"] for i in context["indicators"] if i["value"] is not None), None)
-    return {"quality": sentences, "restated": _restated(source), "trace": example or f"K2.00@{source.period}"}
+    left = source.indicator(LEFT)
+    known = [i for i in [left, *context["indicators"]] if i and i["value"] is not None]
+    example = known[0]["figure"] if known else f"{LEFT}.00@{source.period}"
+    return {"quality": sentences, "restated": _restated(source), "trace": example}
 
 
 def _restated(source: Source) -> list[str]:
     words, sentences = source.words, []
-    for restatement in source.context["restatements"][:3]:
+    for restatement in source.context["restatements"][:1]:
         common = {
             "month": words.month(restatement["period"]),
             "was": restatement["was"],
             "version": restatement["version"],
         }
-        first = next(iter(restatement["changes"]), None)
+        changes = sorted(restatement["changes"], key=lambda c: figure_parts(c["figure"])[0] != LEFT)
+        first = next(iter(changes), None)
         if first:
             digits = source.decimals(first["figure"])
             sentences.append(
                 words.say(
                     "foot.restated",
-                    name=words.pick(first["name"]).lower() if words.language == "en" else words.pick(first["name"]),
+                    name=words.pick(first["name"]),
                     old=words.number(first["old"], digits),
                     new=words.number(first["new"], digits),
+                    figure=first["figure"],
                     **common,
                 )
-                + f" ({first['figure']})"
             )
         else:
             sentences.append(words.say("foot.restated_plain", count=restatement["figures_changed"], **common))
     if not sentences:
         return [words["foot"]["no_restatement"]]
+    if others := len(source.context["restatements"]) - 1:
+        sentences.append(words.say("foot.restated_others", count=others))
     return [*sentences, words["foot"]["restated_more"]]
 
 
@@ -230,6 +245,7 @@ def page_one(source: Source) -> dict[str, Any]:
     return {
         "headline": headline(source),
         "lede": lede(source),
+        "replaces": replaces(source),
         "lede_figures": ids + changes,
         "tiles": [tile(source, i) for i in source.context["indicators"]],
         "map": pictures.province_map(source),
@@ -237,4 +253,3 @@ def page_one(source: Source) -> dict[str, Any]:
         "trend": pictures.trend(source),
         "foot": quality(source),
     }
-

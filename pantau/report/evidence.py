@@ -1,4 +1,4 @@
-"""Page two of the national report: what was restated, what the deliveries were like, what is open, where it is from.
+"""Page two of the national report: what was restated, how the deliveries were, what is open, and sources.
 
 Promise: long lists are cut with a sentence that says how much was left out, never silently.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 from pantau.report.source import COVERED, LEFT, Source, figure_parts
 
-CHANGES, FINDINGS, FILES, RESTATEMENTS = 5, 7, 2, 4  # rows shown of each list
+CHANGES, FINDINGS, FILES, RESTATEMENTS = 6, 6, 2, 4  # rows shown of each list
 _ORDER = {"critical": 0, "warning": 1, "info": 2}
 
 
@@ -47,9 +47,9 @@ def restatements(source: Source) -> dict[str, Any]:
                 "more": words.say("restatements.more", count=words.number(left_out)) if left_out > 0 else "",
             }
         )
-    title = (
-        words.say("restatements.title", count=len(all_of_them)) if shown else words["restatements"]["title_none"]
-    )
+    title = words["restatements"]["title_none"]
+    if shown:
+        title = words.say("restatements.title", count=len(all_of_them))
     hidden = len(all_of_them) - len(shown)
     return {
         "title": title,
@@ -71,7 +71,7 @@ def _timeliness(source: Source, feed: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def feeds(source: Source) -> dict[str, Any]:
-    """Every delivery behind the release: when it came, how much of it was good, and the hashes of its content."""
+    """Every delivery behind the release: when it came, how much of it was good, the hashes of its content."""
     words, rows = source.words, []
     for feed in source.context["feeds"]:
         late, late_kind = _timeliness(source, feed)
@@ -79,7 +79,7 @@ def feeds(source: Source) -> dict[str, Any]:
         if how := words["feeds"][feed["how"]] if feed["how"] in ("carried", "effective") else "":
             data = f"{data} ({how})"
         deliveries = str(feed["deliveries"])
-        if feed["duplicates"]:
+        if feed.get("duplicates"):
             deliveries = words.say(
                 "feeds.duplicates", deliveries=feed["deliveries"], duplicates=feed["duplicates"]
             )
@@ -90,6 +90,7 @@ def feeds(source: Source) -> dict[str, Any]:
         ]
         if len(feed["files"]) > FILES:
             proof.append(words.say("feeds.more_files", count=len(feed["files"]) - FILES))
+        used = words.say("feeds.used", indicators=", ".join(feed["needed_by"])) if feed["needed_by"] else ""
         rows.append(
             {
                 "title": " · ".join(filter(None, (words.pick(feed["title"]), feed["part"]))),
@@ -106,12 +107,13 @@ def feeds(source: Source) -> dict[str, Any]:
                 "accepted": words.number(feed["accepted"]),
                 "refused": words.number(feed["refused"]),
                 "set_aside": words.number(feed["set_aside"]),
-                "used": words.say("feeds.used", indicators=", ".join(feed["needed_by"])) if feed["needed_by"] else "",
+                "used": used,
                 "proof": " · ".join(proof),
             }
         )
     sums = {
-        key: words.number(sum(f[key] or 0 for f in source.context["feeds"])) for key in ("rows", "accepted", "refused")
+        key: words.number(sum(f[key] or 0 for f in source.context["feeds"]))
+        for key in ("rows", "accepted", "refused")
     }
     return {"title": words.say("feeds.title", **sums) if rows else words["feeds"]["title_none"], "rows": rows}
 
@@ -139,11 +141,10 @@ def findings(source: Source) -> dict[str, Any]:
         }
         for f in every[:FINDINGS]
     ]
-    title = (
-        words.say("findings.title", critical=severities.count("critical"), warning=severities.count("warning"))
-        if every
-        else words["findings"]["title_none"]
-    )
+    title = words["findings"]["title_none"]
+    if every:
+        counts = {kind: severities.count(kind) for kind in ("critical", "warning")}
+        title = words.say("findings.title", **counts)
     return {
         "title": title,
         "rows": rows,
@@ -156,7 +157,7 @@ def provinces(source: Source) -> dict[str, Any] | None:
     """K1 and K2 of every province, in two tables of one shape; None without provinces."""
     words = source.words
     covered, left = source.indicator(COVERED), source.indicator(LEFT)
-    every = source.context["provinces"]
+    every = source.provinces
     if not every or covered is None or left is None:
         return None
     rows = [

@@ -1,7 +1,7 @@
 """HTML and charts to PDF bytes: the same bytes for the same input, on every machine.
 
-Promise: nothing is read but the template's folder, the report's fonts and the charts given; nothing is fetched. A
-missing character, an unknown property or a broken image stops the render with a message instead of spoiling a page.
+Promise: nothing is read but the template's folder, the report's fonts and the charts; nothing is fetched.
+A missing character, an unknown property or a broken image stops the render with a message: no page is spoilt.
 """
 
 import logging
@@ -23,7 +23,8 @@ from pantau.report.tagging import claim_both_standards, tagging
 
 SCHEME = "asset:"
 _TYPES = {".css": "text/css", ".ttf": "font/ttf", ".svg": "image/svg+xml"}
-_LOCK = threading.Lock()  # WeasyPrint's logger, the tag builder and fontconfig's setting are of the whole process
+# WeasyPrint's logger, the tag builder and fontconfig's setting belong to the whole process.
+_LOCK = threading.Lock()
 
 
 class ReportError(PantauError):
@@ -71,7 +72,7 @@ def _complaints() -> Iterator[list[str]]:
 
 @contextmanager
 def _own_fonts_only(fonts: Path) -> Iterator[FontConfiguration]:
-    """A font configuration without the machine's fonts: fontconfig reads the variable each time one is made."""
+    """A font configuration without the machine's fonts: fontconfig reads the variable when one is made."""
     before = os.environ.get("FONTCONFIG_FILE")
     os.environ["FONTCONFIG_FILE"] = str(fonts / "fonts.conf")
     try:

@@ -1,4 +1,4 @@
-"""Which numbers of a release go into which chart of page one, and the sentence that each chart stands under."""
+"""Which numbers of a release go into which chart of page one, and the sentence each chart stands under."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -12,19 +12,20 @@ from pantau.report.charts import Point, Tile, Trend
 from pantau.report.source import LEFT, Indicator, Source, distance, share
 from pantau.report.svg import Chart
 
-LISTED = 8  # provinces named in the list of the backlog
+LISTED, LISTED_TIGHT = 8, 6  # provinces named in the list of the backlog
+TREND_HEIGHT, TREND_HEIGHT_TIGHT = 156, 132  # points
 AHEAD = 12  # months that the trend's axis runs on at most, towards a deadline
 
 
 def _series(indicator: Indicator) -> list[Point]:
-    history = indicator["history"]
+    """Every month from the history's first to its last; one that it lacks is a Point without value."""
+    known = {h["period"]: h for h in indicator["history"] if h["value"] is not None}
+    months = list(periods.span(indicator["history"][0]["period"], indicator["history"][-1]["period"]))
     return [
-        Point(
-            distance(history[0]["period"], h["period"]),
-            None if h["value"] is None else Decimal(h["value"]),
-            bool(h["restated"]),
-        )
-        for h in history
+        Point(i, Decimal(known[month]["value"]), bool(known[month]["restated"]))
+        if month in known
+        else Point(i, None)
+        for i, month in enumerate(months)
     ]
 
 
@@ -49,7 +50,7 @@ def sparkline(source: Source, indicator: Indicator) -> Chart | None:
         charts.sparkline(
             f"spark-{indicator['id']}",
             _series(indicator),
-            words.month(indicator["history"][0]["period"], short=True) if len(history) > 1 else "",
+            words.month(history[0]["period"], short=True).rsplit(" ", 1)[0] if len(history) > 1 else "",
             words.month(indicator["history"][-1]["period"], short=True),
             alt,
         )
@@ -57,7 +58,7 @@ def sparkline(source: Source, indicator: Indicator) -> Chart | None:
 
 
 def bullet(source: Source, indicator: Indicator) -> Chart:
-    """The value against target and plan. A share runs to 100, a count to the largest number that the bar has to hold."""
+    """The value against target and plan. A share runs to 100, a count to the largest number shown."""
     target = indicator["target"]
     value = Decimal(indicator["value"])
     marks = [value, *(Decimal(h["value"]) for h in indicator["history"] if h["value"] is not None)]
@@ -80,8 +81,8 @@ def bullet(source: Source, indicator: Indicator) -> Chart:
 
 
 def _backlog_rows(source: Source) -> list[Mapping[str, Any]]:
-    """Provinces by what they have left, most first. Raises PantauError where they do not add up to the nation."""
-    rows = sorted(source.context["provinces"], key=lambda p: (-Decimal(p["K2"]["value"]), p["code"]))
+    """Provinces, most left first. Raises PantauError where they do not add up to the nation."""
+    rows = sorted(source.provinces, key=lambda p: (-Decimal(p["K2"]["value"]), p["code"]))
     left = source.indicator(LEFT)
     total = sum((Decimal(p["K2"]["value"]) for p in rows), Decimal(0))
     if rows and left and left["value"] is not None and total != Decimal(left["value"]):
@@ -97,8 +98,8 @@ def province_map(source: Source) -> dict[str, Any]:
     """The tile map with its claim. Without provinces: the sentence that stands in its place."""
     words, rows = source.words, _backlog_rows(source)
     if not rows:
-        month = words.month(source.period)
-        return {"title": words["map"]["missing_title"], "note": words.say("map.missing", month=month), "chart": None}
+        note = words.say("map.missing", month=words.month(source.period))
+        return {"title": words["map"]["missing_title"], "note": note, "chart": None}
     total = sum((Decimal(p["K2"]["value"]) for p in rows), Decimal(0))
     tiles = [
         Tile(
@@ -107,7 +108,7 @@ def province_map(source: Source) -> dict[str, Any]:
             words.number(p["K2"]["value"]),
             Decimal(100) - Decimal(p["K1"]["value"]),
         )
-        for p in source.context["provinces"]
+        for p in source.provinces
     ]
     most = words.listing(f"{p['name']} {words.number(p['K2']['value'])}" for p in rows[:3])
     alt = words.say("map.alt", count=len(rows), most=most)
@@ -134,18 +135,17 @@ def _concentration(source: Source, rows: list[Mapping[str, Any]], total: Decimal
 
 
 def backlog(source: Source) -> dict[str, Any] | None:
-    """The list of provinces that hold most of the backlog, then 3T and other areas; None without provinces."""
+    """The provinces that hold most of the backlog, then 3T and other areas; None without provinces."""
     words, rows = source.words, _backlog_rows(source)
     left = source.indicator(LEFT)
     if not rows or left is None or left["value"] is None:
         return None
     total = Decimal(left["value"])
-    listed = [p for p in rows[:LISTED] if Decimal(p["K2"]["value"])]
+    listed = [p for p in rows[: LISTED_TIGHT if source.tight else LISTED] if Decimal(p["K2"]["value"])]
     areas = [b for b in left["breakdowns"] if b["value"] is not None]
-    amounts = [Decimal(p["K2"]["value"]) for p in listed] + [Decimal(b["value"]) for b in areas]
-    widest = max((share(a, total) for a in amounts), default=Decimal(0))
+    widest = share(Decimal(listed[0]["K2"]["value"]), total) if listed else Decimal(0)
 
-    def row(name: str, figure: str, value: str | Decimal, change: str | None, label: str) -> dict[str, Any]:
+    def row(name: str, figure: str, value: str, change: str | None, bar: str | None = None) -> dict[str, Any]:
         part = share(Decimal(value), total)
         alt = words.say("backlog.bar_alt", share=words.number(part, 1))
         return {
@@ -155,23 +155,28 @@ def backlog(source: Source) -> dict[str, Any] | None:
             "share": words.number(part, 1),
             "change": words.number(change, signed=True),
             "worse": change is not None and Decimal(change) > 0,
-            "bar": source.picture(charts.share_bar(f"share-{label}", part, widest, alt)),
+            "bar": source.picture(charts.share_bar(f"share-{bar}", part, widest, alt)) if bar else None,
         }
 
     provinces = [
-        row(p["name"], p["K2"]["figure"], p["K2"]["value"], p["K2"]["change"], f"p{i}") for i, p in enumerate(listed)
+        row(p["name"], p["K2"]["figure"], p["K2"]["value"], p["K2"]["change"], p["code"]) for p in listed
     ]
+    title = words.say("backlog.title", name=listed[0]["name"]) if listed else words["backlog"]["title_none"]
     others = rows[len(listed) :]
     rest = sum((Decimal(p["K2"]["value"]) for p in others), Decimal(0))
     covered = source.indicator("K1")
     parts = [
-        f"{words['breakdown'].get(b['breakdown'], b['breakdown'])} {words.number(b['value'], covered['decimals'])}%"
-        f" ({b['figure'].partition('@')[0]})"
+        words.say(
+            "backlog.covered_area",
+            value=words.number(b["value"], covered["decimals"]),
+            area=b["breakdown"],
+            figure=b["figure"].partition("@")[0],
+        )
         for b in (covered["breakdowns"] if covered else [])
         if covered and b["value"] is not None
     ]
     return {
-        "title": words.say("backlog.title", name=listed[0]["name"]) if listed else words["backlog"]["title_none"],
+        "title": title,
         "note": words.say("backlog.note", period=source.period),
         "since": _since(source, left),
         "provinces": provinces,
@@ -183,14 +188,8 @@ def backlog(source: Source) -> dict[str, Any] | None:
         if others and rest
         else None,
         "areas": [
-            row(
-                words["breakdown"].get(b["breakdown"], b["breakdown"]),
-                b["figure"],
-                b["value"],
-                b["change"],
-                f"a{i}",
-            )
-            for i, b in enumerate(areas)
+            row(words["breakdown"].get(b["breakdown"], b["breakdown"]), b["figure"], b["value"], b["change"])
+            for b in areas
         ],
         "covered": words.say("backlog.covered", parts=words.listing(parts)) if parts else "",
     }
@@ -231,7 +230,7 @@ def _trend_chart(source: Source) -> Chart | None:
         return None
     history, target = left["history"], left["target"]
     start, end = history[0]["period"], source.period
-    plan = arrives = None
+    plan = expected = arrives = None
     told = [
         words.say(
             "trend.alt",
@@ -249,6 +248,7 @@ def _trend_chart(source: Source) -> Chart | None:
         if needed and deadline <= end:
             arrives = (distance(start, deadline), Decimal(target["value"]))
         if target["expected"] is not None:
+            expected = Decimal(target["expected"])
             told.append(
                 words.say(
                     "trend.alt_plan",
@@ -263,9 +263,20 @@ def _trend_chart(source: Source) -> Chart | None:
         "plan": words["trend"]["plan"],
         "needed": words.say("trend.needed", pace=words.number(needed[0])) if needed else "",
         "last": source.value(left, left["value"]),
+        "expected": source.value(left, expected),
     }
-    what = Trend(_series(left), distance(start, end), _ticks(source, start, end), plan, arrives, _axis(source), labels)
-    return source.picture(charts.trend("trend", what, " ".join(told)))
+    height = TREND_HEIGHT_TIGHT if source.tight else TREND_HEIGHT
+    what = Trend(
+        _series(left),
+        distance(start, end),
+        _ticks(source, start, end),
+        plan,
+        expected,
+        arrives,
+        _axis(source),
+        labels,
+    )
+    return source.picture(charts.trend("trend", what, " ".join(told), height=height))
 
 
 def _axis(source: Source) -> Any:
@@ -273,10 +284,10 @@ def _axis(source: Source) -> Any:
 
 
 def _ticks(source: Source, start: str, end: str) -> list[tuple[int, str]]:
-    """First and last month, this month and each quarter's first where there is room; the year below where it is new."""
-    wanted = [start, source.period, end, *(m for m in periods.span(start, end) if m[5:] in ("01", "04", "07", "10"))]
+    """First, newest and last month, and each quarter's first where there is room; the year where new."""
+    quarters = [m for m in periods.span(start, end) if m[5:] in ("01", "04", "07", "10")]
     ticks: dict[int, str] = {}
-    for month in dict.fromkeys(wanted):
+    for month in dict.fromkeys([start, source.period, end, *quarters]):
         at = distance(start, month)
         if all(abs(at - other) >= 2 for other in ticks):
             name, year = source.words.month(month, short=True).rsplit(" ", 1)
@@ -284,8 +295,10 @@ def _ticks(source: Source, start: str, end: str) -> list[tuple[int, str]]:
     return sorted(ticks.items())
 
 
-def _plan(target: Mapping[str, Any], start: str, end: str) -> tuple[tuple[int, Decimal], tuple[int, Decimal]] | None:
-    """The straight line from baseline to target, cut to the months of the axis; None where it lies outside."""
+def _plan(
+    target: Mapping[str, Any], start: str, end: str
+) -> tuple[tuple[int, Decimal], tuple[int, Decimal]] | None:
+    """The straight line from baseline to target within the axis; None where it lies outside."""
     first, last = date.fromisoformat(target["baseline_date"]), date.fromisoformat(target["deadline"])
     opening, goal = Decimal(target["baseline_value"]), Decimal(target["value"])
     months = [m for m in periods.span(start, end) if first <= periods.last_day(m) <= last]

@@ -1,7 +1,7 @@
 """The frozen context of a release, with the questions that several parts of a page ask of it.
 
-Promise: every number that a page shows comes from here, as the release froze it. Only sums, differences and shares
-of such numbers are computed, exactly, in Decimal.
+Promise: every number that a page shows comes from here, as the release froze it. Only sums, differences and
+shares of such numbers are computed, exactly, in Decimal.
 """
 
 from collections.abc import Mapping
@@ -53,6 +53,20 @@ class Source:
         """The month that the release closes."""
         return str(self.context["period"])
 
+    @property
+    def provinces(self) -> list[Mapping[str, Any]]:
+        """The provinces for which both indicators of the map have a value, in the register's order."""
+        return [
+            p
+            for p in self.context["provinces"]
+            if all(p.get(name) and p[name]["value"] is not None for name in (COVERED, LEFT))
+        ]
+
+    @property
+    def tight(self) -> bool:
+        """Whether page one has lines that an ordinary month has not; list and chart then give way."""
+        return self.context["version"] > 1 or any(i["carried"] for i in self.context["indicators"])
+
     def picture(self, chart: Chart) -> Chart:
         """Keep `chart` among the report's assets."""
         self.charts.append(chart)
@@ -98,7 +112,7 @@ class Source:
         return distance(self.period, month) - (0 if full else 1)
 
     def pace(self, indicator: Indicator) -> tuple[int, int] | None:
-        """Change per month that reaches the target in time, rounded up, and the months left. None: nothing to need."""
+        """Change a month that reaches the target in time, rounded up, and the months left; None: no need."""
         target = indicator["target"]
         if indicator["value"] is None or not target or reached(indicator):
             return None

@@ -66,13 +66,26 @@ class Drawing:
             self._add("rect", x=x, y=y, width=width, height=height, fill=fill, **line)
 
     def line(
-        self, x1: float, y1: float, x2: float, y2: float, stroke: str = INK, width: float = 0.75, dash: str | None = None
+        self,
+        x1: float,
+        y1: float,
+        x2: float,
+        y2: float,
+        stroke: str = INK,
+        width: float = 0.75,
+        dash: str | None = None,
     ) -> None:
         """A straight line."""
-        self._add("line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=stroke, stroke_width=width, stroke_dasharray=dash)
+        self._add(
+            "line", x1=x1, y1=y1, x2=x2, y2=y2, stroke=stroke, stroke_width=width, stroke_dasharray=dash
+        )
 
     def path(
-        self, points: list[tuple[float, float]], stroke: str = INK, width: float = 1.0, dash: str | None = None
+        self,
+        points: list[tuple[float, float]],
+        stroke: str = INK,
+        width: float = 1.0,
+        dash: str | None = None,
     ) -> None:
         """An open line through `points`; nothing for fewer than two."""
         if len(points) > 1:
@@ -94,10 +107,20 @@ class Drawing:
 
     def dot(self, x: float, y: float, radius: float, fill: str = INK, stroke: str | None = None) -> None:
         """A circle."""
-        self._add("circle", cx=x, cy=y, r=radius, fill=fill, stroke=stroke, stroke_width=0.9 if stroke else None)
+        self._add(
+            "circle", cx=x, cy=y, r=radius, fill=fill, stroke=stroke, stroke_width=0.9 if stroke else None
+        )
 
     def text(
-        self, x: float, y: float, words: str, size: float, fill: str = INK, *, bold: bool = False, anchor: str = "start"
+        self,
+        x: float,
+        y: float,
+        words: str,
+        size: float,
+        fill: str = INK,
+        *,
+        bold: bool = False,
+        anchor: str = "start",
     ) -> None:
         """One line of text with its baseline at `y`; anchor start, middle or end."""
         element = self._add(
@@ -119,7 +142,9 @@ class Drawing:
 def width_of(words: str, size: float) -> float:
     """About how wide `words` are in Inter, in points: good enough to choose a line break."""
     narrow, wide = set("ijl.,:;'|!tfrI ()-"), set("mwMW@%")
-    return size * sum(0.32 if c in narrow else 0.88 if c in wide else 0.66 if c.isupper() else 0.58 for c in words)
+    return size * sum(
+        0.32 if c in narrow else 0.88 if c in wide else 0.66 if c.isupper() else 0.58 for c in words
+    )
 
 
 def fit(words: str, size: float, room: float) -> str:

@@ -1,7 +1,7 @@
-"""The tag tree and metadata that make one file PDF/UA-1 and PDF/A-3a at once, which WeasyPrint 70.0 does not offer.
+"""The tag tree and metadata that make one file PDF/UA-1 and PDF/A-3a at once, which WeasyPrint 70.0 cannot.
 
-Works on the box tree and on the PDF's objects before they are written: no second pass over the file. Leans on private
-names of WeasyPrint, so it refuses any other version. Not safe in threads: `pdf.render` holds a lock.
+Works on the box tree and on the PDF's objects before they are written: no second pass over the file. Leans on
+private names of WeasyPrint, so it refuses any other version. Not safe in threads: `pdf.render` holds a lock.
 """
 
 from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ for _prefix, _uri in _EXTENSION.items():
 
 
 def claim_both_standards(metadata: DocumentMetadata) -> None:
-    """Make the document's one XMP packet name PDF/UA-1 beside PDF/A, and describe the schema of that claim."""
+    """Make the document's one XMP packet name PDF/UA-1 beside PDF/A, and describe that claim's schema."""
 
     def generate(variant: str, version: int, conformance: str) -> bytes:
         root = ET.fromstring(  # noqa: S314  WeasyPrint's own output
@@ -65,14 +65,14 @@ class Tagging:
     """What the pass over one document's boxes leaves for the pass over its PDF objects."""
 
     def __init__(self) -> None:
-        self.artifacts: dict[int, dict[int, dict[str, str]]] = {}  # page → marked content → its property list
-        self.tables: dict[Any, list[pydyf.Dictionary]] = {}  # HTML element → its Table elements, one for each page
+        self.artifacts: dict[int, dict[int, dict[str, str]]] = {}  # page → marked content → properties
+        self.tables: dict[Any, list[pydyf.Dictionary]] = {}  # HTML element → its Table on each page
 
     def artifact(self, page: int, mcid: int, properties: dict[str, str]) -> None:
         self.artifacts.setdefault(page, {})[mcid] = properties
 
     def finish(self, pdf: pydyf.PDF) -> None:
-        """Last pass on the PDF's objects, before anything is compressed. Raises PantauError for what cannot be tagged."""
+        """Last pass on the PDF's objects, uncompressed yet. Raises PantauError for what cannot be tagged."""
         pages = [_object(pdf, reference) for reference in pdf.page_references]
         root = _object(pdf, pdf.catalog["StructTreeRoot"])
         numbers = _object(pdf, root["ParentTree"])["Nums"]
@@ -129,17 +129,18 @@ def _write_artifacts(stream: list[Any], left: dict[int, dict[str, str]], page: i
 
 def _refuse_hidden_text(pdf: pydyf.PDF) -> None:
     for item in pdf.objects:
-        if isinstance(item, pydyf.Stream) and item.extra.get("Subtype") == "/Form":
-            if any(isinstance(x, pydyf.Dictionary) and "MCID" in x for x in item.stream):
-                raise PantauError(
-                    "Text or an image stands under CSS opacity, where a screen reader cannot reach it.",
-                    next_step="Use a colour with alpha in place of `opacity`.",
-                )
+        form = isinstance(item, pydyf.Stream) and item.extra.get("Subtype") == "/Form"
+        if form and any(isinstance(x, pydyf.Dictionary) and "MCID" in x for x in item.stream):
+            raise PantauError(
+                "Text or an image stands under CSS opacity, where a screen reader cannot reach it.",
+                next_step="Use a colour with alpha in place of `opacity`.",
+            )
 
 
 def _tidy(pdf: pydyf.PDF, element: pydyf.Dictionary) -> None:
+    # Scope alone names a cell's heads: WeasyPrint's Headers are large, and wrong below a rowspan.
     if element["S"] == "/TH":
-        element.pop("ID", None)  # Scope says enough; WeasyPrint's Headers are large, and wrong below a rowspan
+        element.pop("ID", None)
     elif element["S"] == "/TD" and "A" in element:
         element["A"].pop("Headers", None)
         if len(element["A"]) == 1:
@@ -154,7 +155,13 @@ def _wrap_list_body(pdf: pydyf.PDF, item: pydyf.Dictionary) -> None:
     ]
     if loose:
         body = pydyf.Dictionary(
-            {"Type": "/StructElem", "S": "/LBody", "K": pydyf.Array(loose), "Pg": item["Pg"], "P": item.reference}
+            {
+                "Type": "/StructElem",
+                "S": "/LBody",
+                "K": pydyf.Array(loose),
+                "Pg": item["Pg"],
+                "P": item.reference,
+            }
         )
         pdf.add_object(body)
         for kid in loose:
@@ -164,12 +171,12 @@ def _wrap_list_body(pdf: pydyf.PDF, item: pydyf.Dictionary) -> None:
 
 @contextmanager
 def tagging() -> Iterator[Tagging]:
-    """Within it, WeasyPrint tags as the standards ask: margin boxes as artifacts, header cells with their scope."""
+    """Within it, WeasyPrint tags as the standards ask: margin boxes as artifacts, header cells with scope."""
     if weasyprint.__version__ != WEASYPRINT:
         raise PantauError(
             f"The report's tags are made for WeasyPrint {WEASYPRINT}; this is {weasyprint.__version__}.",
             where={"file": "pantau/report/tagging.py"},
-            next_step="Check the private names used there against the new version, run veraPDF, and raise WEASYPRINT.",
+            next_step="Check the private names used there, run veraPDF, then raise WEASYPRINT.",
         )
     state, plain = Tagging(), tags._build_box_tree
     tags._build_box_tree = _builder(state, plain)

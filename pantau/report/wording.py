@@ -1,4 +1,4 @@
-"""What a report says and how it writes numbers and dates: one table of texts, two languages, Babel for the rest.
+"""What a report says and how it writes numbers and dates: one table of texts, two languages, and Babel.
 
 Promise: a number is shown as it was rounded at the source. Only display with fewer digits rounds again.
 """
@@ -48,7 +48,8 @@ class Words:
         self.language = language
         table = yaml.safe_load(texts.read_text(encoding="utf-8"))
         self.texts: dict[str, dict[str, str]] = {
-            group: {str(key): text[language] for key, text in entries.items()} for group, entries in table.items()
+            group: {str(key): text[language] for key, text in entries.items()}
+            for group, entries in table.items()
         }
         self.locale = Locale.parse(self.texts["format"]["locale"])
 
@@ -63,7 +64,9 @@ class Words:
     def stress(self, key: str, /, **values: object) -> Markup:
         """As `say`, for HTML: everything escaped, the numbers that carry the sentence set in bold."""
         group, _, name = key.partition(".")
-        shown = {k: Markup("<strong>{}</strong>").format(v) if k in STRESSED else v for k, v in values.items()}
+        shown = {
+            k: Markup("<strong>{}</strong>").format(v) if k in STRESSED else v for k, v in values.items()
+        }
         return Markup(self.texts[group][name]).format(**shown)  # noqa: S704  our own text table; values are escaped
 
     def pick(self, both: dict[str, str] | str) -> str:
@@ -71,7 +74,7 @@ class Words:
         return both if isinstance(both, str) else both[self.language]
 
     def number(self, value: str | int | Decimal | None, decimals: int = 0, *, signed: bool = False) -> str:
-        """`value` with `decimals` digits, the language's separators, a true minus and, where wanted, a plus."""
+        """`value` with `decimals` digits, the language's separators, a true minus and, if wanted, a plus."""
         if value is None:
             return NOTHING
         amount = Decimal(value)
@@ -86,7 +89,10 @@ class Words:
         if value is None:
             return NOTHING
         text = format_compact_decimal(
-            Decimal(value), format_type="short" if short else "long", locale=self.locale, fraction_digits=digits
+            Decimal(value),
+            format_type="short" if short else "long",
+            locale=self.locale,
+            fraction_digits=digits,
         )
         return text.replace("-", "−")
 

@@ -12,12 +12,12 @@ with target as (
             goal.valid_from <= build_period.period
             and (goal.document <> 'SIMULASI' or build_period.simulated)
     order by
-        goal.indicator_id,
-        goal.breakdown,
-        build_period.period,
+        goal.indicator_id asc,
+        goal.breakdown asc,
+        build_period.period asc,
         goal.document = 'SIMULASI' desc,
         goal.valid_from desc,
-        goal.target_id
+        goal.target_id asc
 ),
 
 measured as (
@@ -26,7 +26,7 @@ measured as (
         definition.decimals,
         definition.direction,
         -- the unrounded value as a fraction
-        case definition.kind when 'ratio_pct' then 100 * figure.numerator else figure.numerator end as dividend,
+        figure.numerator * case definition.kind when 'ratio_pct' then 100 else 1 end as dividend,
         case definition.kind when 'ratio_pct' then figure.denominator else 1 end as divisor
     from {{ ref('rpt_figure') }} as figure
     inner join {{ ref('stg_pantau__indicator_register') }} as definition

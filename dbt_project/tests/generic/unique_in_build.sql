@@ -1,4 +1,5 @@
-{# The key of a table that every build writes to: unique among the rows of one build (nulls count as equal). #}
+{# The key of a table that every build writes to, unique within a build; nulls count as equal. The where
+   config (dbt_project.yml) keeps it to the build at hand. #}
 {% test unique_in_build(model, columns) %}
 select
     {{ columns | join(', ') }},

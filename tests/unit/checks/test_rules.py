@@ -39,7 +39,7 @@ def test_the_project_s_rules_hold() -> None:
         ("select: select * from {batch} where a = {other}", "{batch} is the only placeholder"),
         ("select: select * from {batch} where a ~ 'x{3}'", "a literal brace is doubled"),
         ("select: select * from {batch} where a = '}'", "a literal brace is doubled"),
-        ("select: select * from {batch}; select 2", "ONE statement"),
+        ("select: select * from {batch}; select 2", "no semicolon"),
         ("select: delete from {batch}", "begins with `with` or `select`"),
         ("select: select * from {batch} where on_air_on > current_date", "depend on the moment"),
         ("select: select * from {batch} where random() < 0.5", "depend on the moment"),
@@ -113,6 +113,7 @@ def rule(identity: str) -> Rule:
 
 def test_a_rule_knows_the_feeds_it_reads() -> None:
     assert rule("across.village_without_row").feeds == {"kemendagri__wilayah", "komdigi__desa_4g"}
+    assert rule("across.coverage_incomplete").feeds == {"kemendagri__wilayah", "komdigi__desa_4g"}
     assert rule("komdigi__desa_4g.lost_villages").feeds == {"komdigi__desa_4g"}
     assert rule("every.unchanged").feeds == set()
     assert rule("rpt_figure.province_missing").feeds == {"kemendagri__wilayah"}

@@ -10,12 +10,10 @@ select
         when 8 then 'kecamatan'
         when 13 then 'desa'
     end as level,
-    case when length(staged.kode) = 13 then
-        case substr(staged.kode, 10, 1)
-            when '1' then 'kelurahan'
-            when '2' then 'desa'
-            when '3' then 'desa_adat'
-        end
+    case substr(staged.kode, 10, 1)
+        when '1' then 'kelurahan'
+        when '2' then 'desa'
+        when '3' then 'desa_adat'
     end as jenis,
     case length(staged.kode)
         when 5 then left(staged.kode, 2)

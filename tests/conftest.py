@@ -1,0 +1,78 @@
+"""What every test may ask for: a real PostgreSQL, a database of its own, folders of its own.
+
+A skip fails the run where PANTAU_NO_SKIPS is set (continuous integration has all that tests need).
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from pantau import server, setup
+from pantau.database import environment
+from pantau.settings import settings
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+_FOLDERS = ("var", "inbox", "out")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect, and name, the tests on real data where that data is absent."""
+    if SHARED.is_dir():
+        return
+    absent = [item for item in items if item.get_closest_marker("shared_data")]
+    if absent:
+        print("\nDeselected, for the real data is not beside the checkout:")
+        for item in absent:
+            print(f"  {item.nodeid}")
+        config.hook.pytest_deselected(items=absent)
+        items[:] = [item for item in items if item not in absent]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """A skip is a failure in continuous integration."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("PANTAU_NO_SKIPS") and reporter and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real data (tests that use it carry the mark `shared_data`)."""
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The embedded server with a prepared database `pantau` that serves as template; yields its URL."""
+    before = {name: getattr(settings, name) for name in _FOLDERS}
+    settings.var = tmp_path_factory.mktemp("server")
+    with server.running() as url:
+        setup.prepare()
+        for name, value in before.items():
+            setattr(settings, name, value)
+        yield url
+
+
+def _named(url: str, database: str) -> str:
+    return url.rsplit("/", 1)[0] + "/" + database
+
+
+@pytest.fixture
+def database(postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A prepared database of the test's own, and folders of its own; yields the database's URL."""
+    name = f"test_{os.getpid()}_{abs(hash(tmp_path)) % 10**9}"
+    with psycopg.connect(_named(postgres, "postgres"), autocommit=True) as connection:
+        connection.execute(f"create database {name} template pantau")
+        url = _named(postgres, name)
+        monkeypatch.setattr(settings, "database_url", url)
+        monkeypatch.setenv("DATABASE_URL", url)
+        for folder in _FOLDERS:
+            monkeypatch.setattr(settings, folder, tmp_path / folder)
+        yield url
+        connection.execute(f"drop database {name} with (force)")
+    for variable in environment():
+        os.environ.pop(variable, None)

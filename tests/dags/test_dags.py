@@ -1,0 +1,71 @@
+"""The DAG files: they import without error declare what they must, and nothing else."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from pantau import catalogue
+from pantau.runner import environment
+from pantau.settings import settings
+
+PROBE = """
+import json, sys
+import airflow.sdk, airflow.dag_processing.dagbag as b
+from pathlib import Path
+folder = Path(sys.argv[1])
+bag = b.BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
+dags = {d.dag_id: {"tags": sorted(d.tags), "doc": d.doc_md or "", "tasks": {t.task_id: {
+    "owner": t.owner, "retries": t.retries, "policy": bool(t.retry_policy)} for t in d.tasks}}
+    for d in bag.dags.values()}
+print(json.dumps({"errors": bag.import_errors, "dags": dags, "heavy": [
+    m for m in ("polars", "great_expectations", "dbt", "weasyprint") if m in sys.modules]}))
+"""
+
+
+@pytest.fixture(scope="module")
+def bag(postgres: str) -> dict:
+    """What Airflow makes of the DAG files, in a process of its own, as JSON."""
+    settings.database_url = postgres
+    ran = subprocess.run(
+        [sys.executable, "-c", PROBE, str(settings.dags)],
+        capture_output=True, text=True, check=False, env={**environment(), "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"},
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    return json.loads(ran.stdout.strip().splitlines()[-1])
+
+
+def test_no_import_errors_and_exactly_these_dags(bag: dict) -> None:
+    assert bag["errors"] == {}
+    assert set(bag["dags"]) == {"close_month", *(f"feed__{name}" for name in catalogue.load())}
+
+
+def test_parsing_imports_nothing_heavy(bag: dict) -> None:
+    assert bag["heavy"] == []
+
+
+def test_every_dag_has_docs_owner_tags_and_retries(bag: dict) -> None:
+    assert bag["dags"]
+    for name, dag in bag["dags"].items():
+        assert len(dag["doc"]) > 100, name
+        assert dag["tags"], name
+        for task, declared in dag["tasks"].items():
+            assert declared["owner"] == "data-engineering", (name, task)
+            assert declared["retries"] > 0, (name, task)
+            assert declared["policy"], (name, task)
+
+
+def test_the_order_of_a_close(bag: dict) -> None:
+    assert list(bag["dags"]["close_month"]["tasks"]) == [
+        "plan", "build", "check_across", "dbt", "check_marts", "freeze", "render", "publish",
+    ]  # fmt: skip
+
+
+def test_dag_files_only_declare() -> None:
+    for path in settings.dags.glob("*.py"):
+        if path.name in (settings.dags / ".airflowignore").read_text():
+            continue
+        text = path.read_text()
+        for word in ("select ", "import polars", "import httpx", "Variable.get", "psycopg"):
+            assert word not in text, (path.name, word)

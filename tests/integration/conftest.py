@@ -1,0 +1,98 @@
+"""A programme of two provinces: the real simulator over its real protocols, and a register cut to match."""
+
+import gzip
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from pantau import catalogue, checks, clock
+from pantau.database import connect
+from pantau.demo import Simulator
+from pantau.landing import due_periods, pull
+from pantau.periods import JAKARTA
+from pantau.read import read
+from pantau.settings import settings
+
+PROVINCES = ("93", "96")
+REGISTERS = {"2022-11": "wilayah_2022.csv.gz", "2025-01": "wilayah_2025.csv.gz"}
+WILAYAH, DESA_4G, DESA_3T, ANGGARAN = (
+    "kemendagri__wilayah", "komdigi__desa_4g", "komdigi__desa_3t", "kemenkeu__anggaran_tik",
+)  # fmt: skip
+
+
+def cut_register(name: str, provinces: tuple[str, ...] = PROVINCES) -> bytes:
+    """A register's lines of some provinces; of the older one, under the codes that they had then."""
+    older = {"93": ("93",), "96": ("92.01", "92.04", "92.05", "92.09", "92.10", "92.71")}
+    begin = tuple(b for p in provinces for b in (older[p] if "2022" in name else (p,)))
+    lines = gzip.decompress((settings.root / "register" / name).read_bytes()).decode().splitlines()
+    kept = [x for x in lines[1:] if x.startswith(begin) or ("2022" in name and x.startswith("92,"))]
+    return gzip.compress("\n".join([lines[0], *kept, ""]).encode(), mtime=0)
+
+
+@dataclass
+class Stage:
+    """The simulator, and a product in which nothing has arrived but the registers."""
+
+    simulator: Simulator
+
+    def at(self, day: str) -> None:
+        """Set both clocks to 09:00 of a day in Jakarta."""
+        moment = datetime.fromisoformat(day + "T09:00:00").replace(tzinfo=JAKARTA)
+        self.simulator.control("clock", now=moment.isoformat())
+        with connect() as connection:
+            clock.set_to(connection, moment)
+
+    def fault(self, feed: str, period: str, fault: str | None) -> None:
+        """Ask for a fault, or end it."""
+        self.simulator.control("fault", feed=feed, period=period, fault=fault)
+
+    def uri(self, feed: str) -> str:
+        """The connection of a feed."""
+        name = catalogue.feed(feed).transport.connection
+        return self.simulator.connections()[f"AIRFLOW_CONN_{name.upper()}"] if name else ""
+
+    def pull(self, feed: str, period: str) -> int | None:
+        """fetch → land."""
+        return pull(feed, period, connection_uri=self.uri(feed))
+
+    def deliver(self, feed: str, period: str) -> tuple[int, checks.CheckOutcome]:
+        """fetch → land → read → check; the reading and what the checks say."""
+        reading = read(self.pull(feed, period))
+        assert reading is not None
+        return reading, checks.check_reading(reading)
+
+
+def bring_registers(provinces: tuple[str, ...] = PROVINCES) -> None:
+    """Registers of the provinces into the inbox, landed and read."""
+    for period, name in REGISTERS.items():
+        folder = settings.inbox / WILAYAH / period
+        folder.mkdir(parents=True)
+        (folder / name).write_bytes(cut_register(name, provinces))
+    for due in due_periods(WILAYAH):
+        reading = read(pull(WILAYAH, **due))
+        assert reading is not None
+        checks.check_reading(reading)
+
+
+@pytest.fixture(scope="session")
+def simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulator]:
+    """One simulator of two provinces for all tests; its clock goes where a test sets it."""
+    folder: Path = tmp_path_factory.mktemp("simulator")
+    before, settings.var = settings.var, folder
+    with Simulator(folder / "state", "--provinces", ",".join(PROVINCES)) as running:
+        settings.var = before
+        yield running
+        settings.var = folder
+    settings.var = before
+
+
+@pytest.fixture
+def stage(database: str, simulator: Simulator) -> Stage:
+    """Registers read; the clocks at 20 August 2026, when history up to July has come."""
+    made = Stage(simulator)
+    made.at("2026-08-20")
+    bring_registers()
+    return made

@@ -1,0 +1,1102 @@
+"""The checks in a real PostgreSQL: every rule of the project on small hand-made tables, once where it fires
+and once where it just does not; what a finding keeps; what stops as our error; the gate."""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from pantau import catalogue, checks, landing, ledger
+from pantau.checks import CheckOutcome, engine
+from pantau.database import Connection, connect
+from pantau.errors import PantauError
+from pantau.fetch import Fetched, File
+from pantau.read import read
+from pantau.settings import settings
+from simulator import faults
+from simulator.deliveries import Deliveries
+from simulator.money import Budget
+from simulator.programme import Programme
+
+DESA_4G, DESA_3T = "komdigi__desa_4g", "komdigi__desa_3t"
+ANGGARAN, WILAYAH = "kemenkeu__anggaran_tik", "kemendagri__wilayah"
+Rows = list[dict[str, Any]]
+
+MARTS = """
+create schema if not exists marts;
+create table if not exists marts.rpt_figure (build_id bigint, indicator_id text, indicator_version integer,
+  period text, place text, breakdown text, numerator numeric, denominator numeric, value numeric);
+create table if not exists marts.rpt_status (build_id bigint, indicator_id text, period text, place text,
+  breakdown text, value numeric, target_id text, target_value numeric, deadline date, document text,
+  baseline_value numeric, baseline_date date, expected_value numeric, on_track boolean);
+"""
+
+
+class World:
+    """A programme of two provinces, written straight into the tables that the checks read."""
+
+    def __init__(self) -> None:
+        with connect() as connection:
+            connection.execute(MARTS)
+        self.contents = 0
+
+    def _row(self, connection: Connection, statement: str, values: list[Any]) -> dict[str, Any]:
+        row = connection.execute(statement, values).fetchone()
+        assert row is not None
+        return row
+
+    def _insert(self, connection: Connection, table: sql.Identifier, rows: Rows, **constant: Any) -> None:
+        rows = [{**constant, **row} for row in rows]
+        if rows:
+            names = list(rows[0])
+            statement = sql.SQL("insert into {} ({}) values ({})").format(
+                table,
+                sql.SQL(", ").join(map(sql.Identifier, names)),
+                sql.SQL(", ").join([sql.Placeholder()] * len(names)),
+            )
+            with connection.cursor() as cursor:
+                cursor.executemany(statement, [[row[name] for name in names] for row in rows])
+
+    def read(
+        self,
+        feed: str,
+        period: str,
+        rows: Rows,
+        *,
+        content: str = "",
+        refused: int = 0,
+        totals: Rows | None = None,
+    ) -> int:
+        """A sealed reading of a delivery of its own."""
+        self.contents += 1
+        with connect() as connection:
+            number = ledger.append(connection, "delivery", {"feed": feed})
+            delivery = self._row(
+                connection,
+                "insert into ops.delivery (feed, period, content_hash, sender, received_at, known_at,"
+                " simulated, ledger_no) values (%s, %s, %s, 'test', now(), now(), true, %s) returning id",
+                [feed, period, content or f"content {self.contents}", number],
+            )["id"]
+            return self._seal(connection, feed, delivery, rows, refused, totals or [])
+
+    def _seal(
+        self, connection: Connection, feed: str, delivery: int, rows: Rows, refused: int, totals: Rows
+    ) -> int:
+        number = ledger.append(connection, "reading", {"feed": feed})
+        reading: int = self._row(
+            connection,
+            "insert into ops.reading (delivery_id, contract_version, rows, accepted, refused, set_aside,"
+            " ledger_no) values (%s, %s, %s, %s, %s, %s, %s) returning id",
+            [
+                delivery,
+                f"v{number}",
+                len(rows) + refused + len(totals),
+                len(rows),
+                refused,
+                len(totals),
+                number,
+            ],
+        )["id"]
+        numbered = [{"source_row": n, **row} for n, row in enumerate(rows, 1)]
+        self._insert(connection, sql.Identifier("raw", feed), numbered, reading_id=reading)
+        for n, total in enumerate(totals, len(rows) + 1):
+            self._insert(
+                connection, sql.Identifier("ops", "control_total"), [total], reading_id=reading, source_row=n
+            )
+        return reading
+
+    def register(self, name: str, rows: Rows) -> int:
+        """A version of a register, as the set-up keeps it."""
+        with connect() as connection:
+            number = ledger.append(connection, "register", {"name": name})
+            version: int = self._row(
+                connection,
+                "insert into ops.register_version (name, sha256, rows, ledger_no) values (%s, %s, %s, %s)"
+                " returning id",
+                [name, f"{number}", Jsonb(rows), number],
+            )["id"]
+            return version
+
+    def decide(self, kind: str, reading: int) -> None:
+        """Reject or reinstate the delivery of a reading."""
+        with connect() as connection:
+            row = self._row(connection, "select delivery_id from ops.reading where id = %s", [reading])
+            ledger.append(connection, kind, {"delivery": row["delivery_id"]})
+
+    def build(
+        self,
+        inputs: list[tuple[str, str, int]],
+        *,
+        first: str = "2026-10",
+        last: str = "2026-10",
+        simulated: bool = True,
+    ) -> int:
+        """A build whose manifest holds (feed, period stood for, reading)."""
+        indicators = self.register("indicator_register", [
+            {"indicator_id": "K1", "version": 1, "kind": "ratio_pct", "decimals": 1},
+            {"indicator_id": "K2", "version": 1, "kind": "count", "decimals": 0},
+            {"indicator_id": "K12", "version": 1, "kind": "ratio_pct", "decimals": 1},
+        ])  # fmt: skip
+        with connect() as connection:
+            number = ledger.append(connection, "build", {})
+            build: int = self._row(
+                connection,
+                "insert into ops.build (purpose, first_period, last_period, cutoff, register_version_ids,"
+                " code_version, simulated, ledger_no) values ('close', %s, %s, %s, %s, 'x', %s, %s)"
+                " returning id",
+                [first, last, number, [indicators], simulated, number],
+            )["id"]
+            for feed, period, reading in inputs:
+                connection.execute(
+                    "insert into ops.build_input"
+                    " (build_id, feed, part, period, reading_id, source_period, how)"
+                    " select %s, %s, '', %s, r.id, d.period,"
+                    " case when d.period = %s then 'own' else 'effective' end"
+                    " from ops.reading r join ops.delivery d on d.id = r.delivery_id where r.id = %s",
+                    [build, feed, period, period, reading],
+                )
+            return build
+
+    def figures(self, build: int, rows: Rows) -> None:
+        """Rows of the mart, as dbt would write them."""
+        with connect() as connection:
+            self._insert(
+                connection, sql.Identifier("marts", "rpt_figure"), rows,
+                build_id=build, indicator_version=1, period="2026-10", breakdown="",
+            )  # fmt: skip
+
+    def statuses(self, build: int, rows: Rows) -> None:
+        """Rows of the mart, as dbt would write them."""
+        with connect() as connection:
+            self._insert(
+                connection, sql.Identifier("marts", "rpt_status"), rows,
+                build_id=build, period="2026-10", place="00", breakdown="",
+            )  # fmt: skip
+
+    def publish(self, build: int, period: str, rows: Rows) -> None:
+        """A published release with these figures."""
+        with connect() as connection:
+            number = ledger.append(connection, "publication", {})
+            release = self._row(
+                connection,
+                "insert into ops.release (period, version, build_id, reason, explanation, release_hash,"
+                " page_hash, context, ledger_no) values (%s, 1, %s, 'first', '{}', 'h', 'h', '{}', %s)"
+                " returning id",
+                [period, build, number],
+            )["id"]
+            self._insert(
+                connection, sql.Identifier("ops", "figure"), rows,
+                release_id=release, indicator_version=1, period=period, breakdown="",
+            )  # fmt: skip
+            connection.execute("insert into ops.publication values (%s, %s)", [release, number])
+
+
+@pytest.fixture
+def world(database: object) -> World:
+    return World()
+
+
+VILLAGES = [f"{province}.01.01.{2001 + n}" for province in ("11", "31") for n in range(200)]
+
+
+def covered(count: int, villages: list[str] = VILLAGES) -> Rows:
+    """Villages, of which the first `count` of each province are covered."""
+    seen: dict[str, int] = {}
+    rows = []
+    for code in villages:
+        seen[code[:2]] = seen.get(code[:2], 0) + 1
+        rows.append({
+            "kode_desa": code, "nama_desa": f"Desa {code}", "wilayah_kode": code,
+            "terjangkau_4g": seen[code[:2]] <= count, "on_air_on": date(2024, 8, 17),
+        })  # fmt: skip
+    return rows
+
+
+def register(villages: list[str] = VILLAGES) -> Rows:
+    """A register that holds these villages and their parents."""
+    codes = {code[:length] for code in villages for length in (2, 5, 8, 13)}
+    return [{"kode": code, "nama": f"Wilayah {code}"} for code in sorted(codes)]
+
+
+def listed(villages: list[str]) -> Rows:
+    """A list of 3T villages."""
+    return [{"kode_desa": v, "nama_desa": v, "wilayah_kode": v, "kategori": "3T"} for v in villages]
+
+
+def accounts(**changes: Any) -> Rows:
+    """Two accounts in three budget versions; `changes` hold for the first one's APBN."""
+    rows = [
+        {"kelompok_belanja": group, "kode_akun": account, "uraian": f"Belanja {account}",
+         "versi_anggaran": version, "pagu_idr": 1000, "realisasi_kumulatif_idr": 400, "alasan_koreksi": None}
+        for group, account in (("KL", "521211"), ("TKDD", "661111"))
+        for version in ("APBN", "RAPBN", "PERUBAHAN")
+    ]  # fmt: skip
+    return [rows[0] | changes, *rows[1:]]
+
+
+def controls(
+    versions: tuple[str, ...] = ("RAPBN", "APBN", "PERUBAHAN"), delivered: int | None = 1000
+) -> Rows:
+    """The control totals that the reading of the accounts keeps."""
+    return [
+        {"name": f"pagu_idr, {version}", "delivered": delivered, "computed": 1000} for version in versions
+    ]
+
+
+# --- one case per rule: (world, fires) → the outcome, and how many failing rows are expected where it fires
+
+Case = Callable[[World, bool], tuple[CheckOutcome, int]]
+CASES: dict[str, Case] = {}
+
+
+def case(rule: str) -> Callable[[Case], Case]:
+    def keep(function: Case) -> Case:
+        CASES[rule] = function
+        return function
+
+    return keep
+
+
+@case("every.no_rows")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    rows = [] if fires else covered(1, VILLAGES[:1])
+    return checks.check_reading(world.read(DESA_4G, "2026-10", rows, refused=3)), 1
+
+
+@case("every.too_many_refused")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    rows = covered(100)  # 400 rows; 0.5 % allowed
+    refused = 3 if fires else 2
+    return checks.check_reading(world.read(DESA_4G, "2026-10", rows, refused=refused)), 1
+
+
+@case("every.unchanged")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    world.read(DESA_4G, "2026-08", covered(100), content="same")
+    world.read(DESA_3T, "2026-01", listed(VILLAGES[:1]), content="other")
+    content = "same" if fires else "other"  # equal content of another feed says nothing
+    return checks.check_reading(world.read(DESA_4G, "2026-10", covered(100), content=content)), 1
+
+
+@case("every.total_mismatch")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    totals = [*controls(("RAPBN",), 1001), *controls(("APBN",), None), *controls(("PERUBAHAN",))]
+    reading = world.read(ANGGARAN, "2026-10", accounts(), totals=totals if fires else controls())
+    return checks.check_reading(reading), 2
+
+
+@case("kemendagri__wilayah.parent_missing")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    rows = [r for r in register() if not fires or r["kode"] not in ("11.01", "31")]
+    return checks.check_reading(world.read(WILAYAH, "2025-01", rows)), 2  # 11.01.01 and 31.01
+
+
+LINEAGE = {
+    "old_code": "91.01",
+    "new_code": "93.01",
+    "level": "regency",
+    "event": "recode",
+    "law": "UU 14/2022",
+}
+
+
+def successors(world: World, fires: bool) -> CheckOutcome:
+    """Province 91 and its village disappear, with or without a law."""
+    world.register("wilayah_lineage", [] if fires else [LINEAGE])
+    world.read(WILAYAH, "2022-11", register([*VILLAGES, "91.01.01.2001"]))
+    return checks.check_reading(world.read(WILAYAH, "2025-01", register([*VILLAGES, "93.01.01.2001"])))
+
+
+@case("kemendagri__wilayah.province_lost")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    return successors(world, fires), 1
+
+
+@case("kemendagri__wilayah.disappeared_without_lineage")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    if fires:
+        return successors(world, fires), 4  # province, regency, district, village
+    world.register("wilayah_lineage", [LINEAGE])
+    world.read(WILAYAH, "2022-11", register([*VILLAGES, "91.01.01.2001", "91.01.01.2002"])[1:])
+    rows = [*register([*VILLAGES, "93.01.01.2001"]), {"kode": "91", "nama": "Wilayah 91"}]
+    return checks.check_reading(world.read(WILAYAH, "2025-01", rows)), 0
+
+
+@case("kemendagri__wilayah.village_count")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    world.read(WILAYAH, "2022-11", register())
+    return checks.check_reading(
+        world.read(WILAYAH, "2025-01", register(VILLAGES[: 395 if fires else 396]))
+    ), 1
+
+
+@case("kemendagri__wilayah.renamed")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    world.read(WILAYAH, "2022-11", register())
+    name = "Sukamaju" if fires else "WILAYAH 11.01"  # letter case is no new name
+    rows = [r | {"nama": name} if r["kode"] == "11.01" else r for r in register()]
+    return checks.check_reading(world.read(WILAYAH, "2025-01", rows)), 1
+
+
+@case("komdigi__desa_4g.lost_villages")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    world.read(DESA_4G, "2026-09", covered(100))
+    return checks.check_reading(world.read(DESA_4G, "2026-10", covered(100)[: 395 if fires else 396])), 5
+
+
+@case("komdigi__desa_4g.village_count")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    world.read(DESA_4G, "2026-09", covered(100))
+    return checks.check_reading(world.read(DESA_4G, "2026-10", covered(100)[: 379 if fires else 380])), 1
+
+
+@case("komdigi__desa_4g.mass_outage")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    world.read(DESA_4G, "2026-09", covered(100))
+    rows = covered(100)
+    for row in rows[: 3 if fires else 2]:
+        row["terjangkau_4g"] = False
+    return checks.check_reading(world.read(DESA_4G, "2026-10", rows)), 3
+
+
+@case("komdigi__desa_4g.coverage_collapse")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    world.read(DESA_4G, "2026-09", covered(100))
+    return checks.check_reading(world.read(DESA_4G, "2026-10", covered(89 if fires else 90))), 1
+
+
+@case("komdigi__desa_4g.province_jump")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    world.read(DESA_4G, "2026-09", covered(100))
+    rows = covered(110)[:200] + covered(100)[200:]
+    if fires:
+        rows[110]["terjangkau_4g"] = True
+    return checks.check_reading(world.read(DESA_4G, "2026-10", rows)), 1
+
+
+@case("komdigi__desa_4g.future_date")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    rows = covered(100)
+    rows[0]["on_air_on"] = date(2026, 11, 1) if fires else date(2026, 10, 31)
+    return checks.check_reading(world.read(DESA_4G, "2026-10", rows)), 1
+
+
+@case("komdigi__desa_4g.no_date")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    rows = covered(100)
+    rows[0 if fires else 100]["on_air_on"] = None  # the 101st is not covered
+    return checks.check_reading(world.read(DESA_4G, "2026-10", rows)), 1
+
+
+@case("komdigi__desa_3t.village_count")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    world.read(DESA_3T, "2025-01", listed(VILLAGES[:100]))
+    return checks.check_reading(world.read(DESA_3T, "2026-01", listed(VILLAGES[: 102 if fires else 101]))), 1
+
+
+@case("kemenkeu__anggaran_tik.versions_present")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    rows = [r for r in accounts() if not fires or r["versi_anggaran"] != "PERUBAHAN"]
+    return checks.check_reading(world.read(ANGGARAN, "2026-10", rows, totals=controls())), 1
+
+
+@case("kemenkeu__anggaran_tik.groups_present")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    rows = accounts()[: 3 if fires else 4]
+    return checks.check_reading(world.read(ANGGARAN, "2026-10", rows, totals=controls())), 1
+
+
+@case("kemenkeu__anggaran_tik.total_missing")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    totals = controls(("RAPBN", "PERUBAHAN")) if fires else controls()
+    return checks.check_reading(world.read(ANGGARAN, "2026-10", accounts(), totals=totals)), 1
+
+
+def budget(world: World, before: Rows, now: Rows, month: str = "2026-09") -> CheckOutcome:
+    world.read(ANGGARAN, month, before, totals=controls())
+    following = f"{month[:5]}{int(month[5:]) + 1:02d}" if month[5:] != "12" else f"{int(month[:4]) + 1}-01"
+    return checks.check_reading(world.read(ANGGARAN, following, now, totals=controls()))
+
+
+@case("kemenkeu__anggaran_tik.jump_tenfold")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    return budget(world, accounts(), accounts(pagu_idr=10000 if fires else 9999)), 1
+
+
+@case("kemenkeu__anggaran_tik.cumulative_falls")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    return budget(
+        world,
+        accounts(),
+        accounts(realisasi_kumulatif_idr=399, alasan_koreksi=None if fires else "Pengembalian"),
+    ), 1
+
+
+@case("kemenkeu__anggaran_tik.versions_disagree")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    rows = accounts(realisasi_kumulatif_idr=401 if fires else 400)
+    return checks.check_reading(world.read(ANGGARAN, "2026-10", rows, totals=controls())), 1
+
+
+@case("kemenkeu__anggaran_tik.corrected")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    amount = 399 if fires else 400
+    return budget(
+        world, accounts(), accounts(realisasi_kumulatif_idr=amount, alasan_koreksi="Pengembalian")
+    ), 1
+
+
+@case("kemenkeu__anggaran_tik.budget_changed")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    return budget(world, accounts(), accounts(pagu_idr=1001 if fires else 1000)), 1
+
+
+@case("kemenkeu__anggaran_tik.account_lost")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    return budget(world, accounts(), accounts()[1 if fires else 0 :]), 1
+
+
+@case("kemenkeu__anggaran_tik.account_renamed")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    return budget(world, accounts(), accounts(uraian="=1+1" if fires else "Belanja 521211")), 1
+
+
+def inputs(
+    world: World, rows: Rows, *, villages: list[str] = VILLAGES, tiga_t: list[str] | None = None
+) -> int:
+    """A build of one month over a register, a month of 4G and a 3T list."""
+    return world.build([
+        (WILAYAH, "2026-10", world.read(WILAYAH, "2025-01", register(villages))),
+        (DESA_4G, "2026-10", world.read(DESA_4G, "2026-10", rows)),
+        (DESA_3T, "2026-10", world.read(DESA_3T, "2026-01", listed(tiga_t or VILLAGES[:10]))),
+    ])  # fmt: skip
+
+
+@case("across.village_without_row")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    return checks.check_across(inputs(world, covered(100)[2:] if fires else covered(100))), 2
+
+
+@case("across.coverage_incomplete")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    return checks.check_across(inputs(world, covered(100)[: 379 if fires else 380])), 1
+
+
+@case("across.village_not_in_register")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    return checks.check_across(inputs(world, covered(100), villages=VILLAGES[2:] if fires else VILLAGES)), 2
+
+
+@case("across.tiga_t_not_in_register")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    return checks.check_across(
+        inputs(world, covered(100), tiga_t=["31.01.01.2999" if fires else VILLAGES[0]])
+    ), 1
+
+
+def result() -> Rows:
+    """Figures as the build of the two provinces gives them: half of the villages covered."""
+    figures = []
+    for place, villages in (("00", 400), ("11", 200), ("31", 200), ("11.01", 200), ("31.01", 200)):
+        for indicator, value in (("K1", 50), ("K2", villages // 2)):
+            figures.append({
+                "indicator_id": indicator, "place": place, "numerator": villages // 2,
+                "denominator": villages, "value": value,
+            })  # fmt: skip
+    return figures
+
+
+def marts(
+    world: World,
+    change: Callable[[dict[str, Any]], dict[str, Any] | None] = lambda row: row,
+    more: Rows | None = None,
+) -> CheckOutcome:
+    build = inputs(world, covered(100))
+    world.figures(build, [*(new for row in result() if (new := change(row))), *(more or [])])
+    return checks.check_marts(build)
+
+
+def at(indicator: str, place: str, **values: Any) -> Callable[[dict[str, Any]], dict[str, Any] | None]:
+    """Change one figure, or leave it out."""
+
+    def change(row: dict[str, Any]) -> dict[str, Any] | None:
+        if (row["indicator_id"], row["place"]) != (indicator, place):
+            return row
+        return row | values if values else None
+
+    return change
+
+
+@case("rpt_figure.negative")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    return marts(world, at("K2", "00", numerator=-1 if fires else 0)), 1
+
+
+@case("rpt_figure.numerator_exceeds")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    return marts(world, at("K1", "11.01", numerator=201 if fires else 200)), 1
+
+
+@case("rpt_figure.outside_0_100")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    return marts(world, at("K1", "11", value=100.1 if fires else 100)), 1
+
+
+@case("rpt_figure.nation_not_sum")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    return marts(world, at("K1", "31", numerator=101 if fires else 100)), 1
+
+
+@case("rpt_figure.k1_k2_do_not_add_up")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    return marts(world, at("K2", "11.01", numerator=99 if fires else 100)), 1
+
+
+@case("rpt_figure.villages_not_register")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    return marts(world, at("K2", "31", denominator=199 if fires else 200)), 1
+
+
+@case("rpt_figure.province_missing")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    return marts(world, at("K1", "31") if fires else lambda row: row), 1
+
+
+@case("rpt_figure.jump")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    before = world.build([], first="2026-09", last="2026-09")
+    rows = [row | {"value": 44.9 if fires and row["place"] == "11" else 45} for row in result()]
+    world.publish(before, "2026-09", [r for r in rows if r["indicator_id"] == "K1"])
+    return marts(world), 1
+
+
+@case("rpt_status.simulated_target")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    build = world.build([], simulated=not fires)
+    world.statuses(build, [{"indicator_id": "K1", "target_id": "K1-SIMULASI", "document": "SIMULASI"}])
+    return checks.check_marts(build), 1
+
+
+@case("rpt_status.no_target")
+def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
+    build = inputs(world, covered(100))
+    world.figures(build, result())
+    aimed = ["K1"] if fires else ["K1", "K2"]
+    world.statuses(build, [{"indicator_id": k, "target_id": k, "document": "SIMULASI"} for k in aimed])
+    return checks.check_marts(build), 1
+
+
+def test_every_rule_has_its_pair() -> None:
+    assert set(CASES) == {rule.id for rule in checks.load_rules()}
+
+
+@pytest.mark.parametrize("fires", [True, False], ids=["fires", "holds"])
+@pytest.mark.parametrize("rule", CASES)
+def test_rule(world: World, rule: str, fires: bool) -> None:
+    outcome, rows = CASES[rule](world, fires)
+    assert rule not in outcome.skipped
+    with connect() as connection:
+        judged = connection.execute(
+            "select passed, failing_rows from ops.check_result where check_run_id = %s and rule_id = %s",
+            [outcome.check_run_id, rule],
+        ).fetchone()
+    assert judged == {"passed": not fires, "failing_rows": rows if fires else 0}
+    assert [f.rows for f in outcome.findings if f.rule == rule] == ([rows] if fires else [])
+
+
+# --- more of single rules
+
+
+def of(outcome: CheckOutcome) -> dict[str, int]:
+    return {finding.rule: finding.rows for finding in outcome.findings}
+
+
+def test_a_first_month_has_no_findings(world: World) -> None:
+    assert of(checks.check_reading(world.read(WILAYAH, "2025-01", register()))) == {}
+    assert of(checks.check_reading(world.read(DESA_4G, "2025-01", covered(100)))) == {}
+    assert of(checks.check_reading(world.read(DESA_3T, "2025-01", listed(VILLAGES[:9])))) == {}
+    assert of(checks.check_reading(world.read(ANGGARAN, "2025-01", accounts(), totals=controls()))) == {}
+    build = inputs(world, covered(100))
+    assert of(checks.check_across(build)) == {}
+    assert of(checks.check_marts(build)) == {}  # nothing measured is nothing wrong
+
+
+def test_a_new_budget_year_begins_anew(world: World) -> None:
+    changes = {"pagu_idr": 2000, "realisasi_kumulatif_idr": 1}
+    gone = accounts()[0] | {"kode_akun": "999999"}
+    outcome = budget(world, [*accounts(), gone], [row | changes for row in accounts()], month="2025-12")
+    assert of(outcome) == {}
+
+
+def test_units_jump_in_january_too(world: World) -> None:
+    outcome = budget(world, accounts(), accounts(pagu_idr=10000), month="2025-12")
+    assert of(outcome) == {"kemenkeu__anggaran_tik.jump_tenfold": 1}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "fires"), [(9, 90, False), (10, 100, True), (400, 40, True), (0, 40, False)]
+)
+def test_realised_amounts_jump_only_from_what_is_more_than_a_beginning(
+    world: World, before: int, now: int, fires: bool
+) -> None:
+    outcome = budget(
+        world,
+        accounts(realisasi_kumulatif_idr=before),
+        accounts(realisasi_kumulatif_idr=now, alasan_koreksi="x"),
+    )
+    assert ("kemenkeu__anggaran_tik.jump_tenfold" in of(outcome)) is fires
+
+
+def previous(reading: int, known: int) -> int | None:
+    with connect(options=f"-c pantau.reading={reading} -c pantau.known={known}") as connection:
+        row = connection.execute("select reading_id from checks.reading__previous").fetchone()
+    return row["reading_id"] if row else None
+
+
+def head() -> int:
+    with connect() as connection:
+        return ledger.head(connection)
+
+
+def test_the_month_before_is_the_one_that_stood_when_the_check_began(world: World) -> None:
+    reading = world.read(DESA_4G, "2026-10", covered(100))
+    world.read(DESA_4G, "2026-08", covered(100))  # not the month before
+    known: list[int] = [head()]
+    expected: list[int | None] = [None]
+    stands = world.read(DESA_4G, "2026-09", covered(100))  # read after the month that is compared with it
+    known, expected = [*known, head()], [*expected, stands]
+    mistaken = world.read(DESA_4G, "2026-09", covered(200))
+    known, expected = [*known, head()], [*expected, mistaken]
+    world.decide("rejection", mistaken)
+    known, expected = [*known, head()], [*expected, stands]
+    assert of(checks.check_reading(reading)) == {}
+    world.decide("reinstatement", mistaken)
+    known, expected = [*known, head()], [*expected, mistaken]
+    assert [previous(reading, number) for number in known] == expected
+
+
+def test_what_is_unchecked_stands_for_its_period(world: World) -> None:
+    older, newer = (world.read(DESA_4G, "2026-09", covered(n)) for n in (1, 2))
+    october = world.read(DESA_4G, "2026-10", covered(3))
+    assert checks.unchecked(DESA_4G) == [newer, october]
+    checks.check_reading(october)
+    world.decide("rejection", newer)
+    assert checks.unchecked(DESA_4G) == [older]
+
+
+def test_a_monthly_feed_is_not_compared_over_a_gap(world: World) -> None:
+    world.read(DESA_4G, "2026-08", covered(200))
+    assert of(checks.check_reading(world.read(DESA_4G, "2026-10", covered(0)))) == {}
+
+
+def test_figures_of_one_build_are_compared_with_each_other(world: World) -> None:
+    build = world.build([], first="2026-09", last="2026-10")
+    nation = {"indicator_id": "K1", "place": "00", "denominator": 100}
+    months = (("2026-09", 50), ("2026-10", 60))
+    world.figures(build, [nation | {"period": p, "numerator": v, "value": v} for p, v in months])
+    assert of(checks.check_marts(build))["rpt_figure.jump"] == 1
+
+
+def test_a_rule_is_skipped_where_the_manifest_lacks_its_feed(world: World) -> None:
+    reading = world.read(WILAYAH, "2025-01", register())
+    build = world.build([(WILAYAH, "2026-10", reading)])
+    outcome = checks.check_across(build)
+    assert outcome.rules == 0
+    assert set(outcome.skipped) == {r.id for r in checks.load_rules() if r.border == "across"}
+    assert checks.check_across(build).skipped == outcome.skipped
+
+
+def test_an_opening_build_is_judged_month_by_month(world: World) -> None:
+    old, new = VILLAGES[:399], VILLAGES
+    wilayah = [(WILAYAH, "2026-08", world.read(WILAYAH, "2022-11", register(old))),
+               (WILAYAH, "2026-09", world.read(WILAYAH, "2025-01", register(new)))]  # fmt: skip
+    rows = covered(100)
+    months = [(DESA_4G, f"2026-{m}", world.read(DESA_4G, f"2026-{m}", rows[:400])) for m in ("08", "09")]
+    before = (DESA_4G, "2026-07", world.read(DESA_4G, "2026-07", rows[:1]))  # no month of the build's own
+    build = world.build([*wilayah, *months, before], first="2026-08", last="2026-09")
+    outcome = checks.check_across(build)
+    assert of(outcome) == {"across.village_not_in_register": 1}
+    assert evidence(outcome, "across.village_not_in_register")[0]["period"] == "2026-08"
+
+
+# --- the simulator's faults
+
+CAUGHT = {
+    ("unchanged", DESA_4G): "every.unchanged",
+    ("unchanged", DESA_3T): "every.unchanged",
+    ("unchanged", ANGGARAN): "every.unchanged",
+    ("too_many_refused", DESA_4G): "every.too_many_refused",
+    ("too_many_refused", DESA_3T): "every.too_many_refused",
+    ("too_many_refused", ANGGARAN): "every.too_many_refused",
+    ("lost_villages", DESA_4G): "komdigi__desa_4g.lost_villages",
+    ("mass_outage", DESA_4G): "komdigi__desa_4g.mass_outage",
+    ("future_date", DESA_4G): "komdigi__desa_4g.future_date",
+    ("no_date", DESA_4G): "komdigi__desa_4g.no_date",
+    ("national_total", DESA_3T): "komdigi__desa_3t.village_count",
+    ("national_total", ANGGARAN): "kemenkeu__anggaran_tik.budget_changed",
+    ("total_mismatch", ANGGARAN): "every.total_mismatch",
+    ("jump_tenfold", ANGGARAN): "kemenkeu__anggaran_tik.jump_tenfold",
+    ("cumulative_falls", ANGGARAN): "kemenkeu__anggaran_tik.cumulative_falls",
+    ("versions_disagree", ANGGARAN): "kemenkeu__anggaran_tik.versions_disagree",
+    ("wrong_encoding", ANGGARAN): "kemenkeu__anggaran_tik.account_renamed",
+    ("formula_cell", ANGGARAN): "kemenkeu__anggaran_tik.account_renamed",
+    ("script_cell", ANGGARAN): "kemenkeu__anggaran_tik.account_renamed",
+}
+
+
+def test_each_fault_of_the_simulator_is_caught_by_the_rule_that_names_it(
+    database: object, tmp_path: Path
+) -> None:
+    register = settings.root / "register"
+    programme = Programme(random.randrange(10**6), register / "wilayah_2025.csv.gz", ("31", "92"))
+    lineage = settings.dbt_project / "seeds" / "wilayah_lineage.csv"
+    simulated = Deliveries(programme, Budget(programme.seed), register / "wilayah_2022.csv.gz", lineage)
+
+    def deliver(feed: str, period: str, name: str, content: bytes) -> dict[str, int]:
+        (tmp_path / name).write_bytes(content)
+        got = Fetched("test", [File(name, tmp_path / name)])
+        delivery, _ = landing.land(catalogue.feed(feed), "", period, got)
+        reading = read(delivery)
+        assert reading is not None
+        return of(checks.check_reading(reading))
+
+    whole = (register / "wilayah_2025.csv.gz").read_bytes()
+    assert deliver(WILAYAH, "2025-01", "wilayah.csv.gz", whole) == {}
+    months = {
+        DESA_4G: ("2026-06", "2026-07"),
+        ANGGARAN: ("2026-06", "2026-07"),
+        DESA_3T: ("2025-01", "2026-01"),
+    }
+    for feed, periods in months.items():
+        for period in periods:
+            found = deliver(feed, period, "data.csv", simulated.content(feed, period, "A"))
+            # in two provinces the list of 2026 may be that of 2025
+            allowed = {"every.unchanged"} if feed == DESA_3T else set()
+            assert found.keys() <= allowed, f"seed {programme.seed}, {feed} {period}, without a fault"
+    for (fault, feed), rule in CAUGHT.items():
+        before, period = months[feed]
+        content, _ = faults.apply(
+            fault,
+            feed,
+            simulated.content(feed, period, "A"),
+            simulated.content(feed, before, "A"),
+            random.Random(programme.seed),
+        )
+        found = deliver(feed, period, "data.csv", content)
+        assert rule in found, f"seed {programme.seed}, {fault} on {feed}: {found}"
+
+
+# --- findings, evidence, idempotence
+
+
+def evidence(outcome: CheckOutcome, rule: str) -> list[dict[str, Any]]:
+    finding = next(f for f in outcome.findings if f.rule == rule)
+    with connect() as connection:
+        rows = connection.execute(
+            "select evidence from ops.finding_row where finding_id = %s order by no", [finding.finding_id]
+        )
+        return [row["evidence"] for row in rows]
+
+
+def test_a_finding_keeps_all_its_rows_even_five_thousand(world: World) -> None:
+    many = [f"11.{n // 1000 + 1:02d}.01.{2000 + n % 1000}" for n in range(6000)]
+    world.read(DESA_4G, "2026-09", covered(6000, many))
+    outcome = checks.check_reading(world.read(DESA_4G, "2026-10", covered(1000, many)))
+    lost = evidence(outcome, "komdigi__desa_4g.mass_outage")
+    assert len(lost) == of(outcome)["komdigi__desa_4g.mass_outage"] == 5000
+    assert {row["wilayah_kode"] for row in lost} == set(many[1000:])
+
+
+def test_hostile_values_are_kept_as_data(world: World) -> None:
+    hostile = [
+        "<script>alert(1)</script>",
+        "=cmd|'/c calc'!A1",
+        "'; drop table ops.ledger; --",
+        "{batch}",
+        "%s :x $1",
+    ]
+    world.read(WILAYAH, "2022-11", register())
+    rows = register()
+    for row, value in zip(rows, hostile, strict=False):
+        row["nama"] = value
+    outcome = checks.check_reading(world.read(WILAYAH, "2025-01", rows))
+    assert sorted(r["name"] for r in evidence(outcome, "kemendagri__wilayah.renamed")) == sorted(hostile)
+
+
+def test_a_library_s_expectation_keeps_what_it_observed(world: World) -> None:
+    outcome, _ = CASES["kemenkeu__anggaran_tik.versions_present"](world, True)
+    assert evidence(outcome, "kemenkeu__anggaran_tik.versions_present") == [
+        {"observed_value": None, "missing_count": 1, "partial_missing_list": ["PERUBAHAN"]}
+    ]
+
+
+def test_the_ledger_holds_the_run_and_the_hash_of_its_evidence(world: World) -> None:
+    outcome, _ = CASES["komdigi__desa_4g.mass_outage"](world, True)
+    with connect() as connection:
+        entry = connection.execute(
+            "select l.kind, l.what, r.rules_hash from ops.check_run r join ops.ledger l on l.no = r.ledger_no"
+            " where r.id = %s", [outcome.check_run_id],
+        ).fetchone()  # fmt: skip
+        rows = connection.execute("select evidence::text as t from ops.finding_row order by no").fetchall()
+        finding = connection.execute("select rule from ops.finding").fetchone()
+    assert entry is not None
+    assert finding is not None
+    assert entry["kind"] == "check"
+    assert entry["what"]["rules_hash"] == entry["rules_hash"]
+    failed = entry["what"]["failed"]
+    assert [(f["rule"], f["severity"], f["rows"]) for f in failed] == [
+        ("komdigi__desa_4g.mass_outage", "warning", 3)
+    ]
+    assert failed[0]["evidence_sha256"] == digest("\n".join(row["t"] for row in rows))
+    assert finding["rule"]["select"].startswith("with b as (select * from {batch})")
+    assert {"sentence", "fixer", "reference", "version", "severity"} <= finding["rule"].keys()
+
+
+def digest(text: str) -> str:
+    from hashlib import sha256
+
+    return sha256(text.encode()).hexdigest()
+
+
+def counted() -> dict[str, int]:
+    tables = ["ledger", "check_run", "check_result", "finding", "finding_row"]
+    with connect() as connection:
+        return {
+            table: connection.execute(
+                sql.SQL("select count(*) as n from {}").format(sql.Identifier("ops", table))
+            ).fetchone()["n"]  # type: ignore[index]
+            for table in tables
+        }
+
+
+def test_a_second_call_returns_what_is_recorded(world: World) -> None:
+    outcome, _ = CASES["komdigi__desa_4g.mass_outage"](world, True)
+    before = counted()
+    with connect() as connection:
+        row = connection.execute("select reading_id from ops.check_run").fetchone()
+    assert row is not None
+    again = checks.check_reading(row["reading_id"])
+    assert again.recorded
+    assert (again.check_run_id, again.findings, again.rules) == (
+        outcome.check_run_id,
+        outcome.findings,
+        outcome.rules,
+    )
+    assert counted() == before
+
+
+@pytest.mark.parametrize("check", [checks.check_reading, checks.check_across, checks.check_marts])
+def test_what_does_not_exist_is_named(database: object, check: Callable[[int], CheckOutcome]) -> None:
+    with pytest.raises(PantauError, match=r"There is no \w+ 999"):
+        check(999)
+
+
+# --- rules of the test's own
+
+RULE = """
+- id: {subject}.{name}
+  version: {version}
+  severity: {severity}
+  sentence: {{id: Kalimat., en: Sentence.}}
+  fixer: Kementerian
+  reference: uji
+  select: "{select}"
+"""
+
+
+@contextmanager
+def rules(folder: Path, *texts: str, place: str = "raw/komdigi__desa_4g.yml") -> Iterator[None]:
+    path = folder / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(texts))
+    before, settings.expectations = settings.expectations, folder
+    try:
+        yield
+    finally:
+        settings.expectations = before
+
+
+def text(
+    name: str, severity: str = "warning", select: str = "select * from {batch}", *, version: int = 1
+) -> str:
+    """A rule of the 4G feed."""
+    return RULE.format(subject=DESA_4G, name=name, severity=severity, select=select, version=version)
+
+
+def test_another_set_of_rules_is_another_run(world: World, tmp_path: Path) -> None:
+    reading = world.read(DESA_4G, "2026-10", covered(1))
+    with rules(tmp_path / "a", text("one")):
+        first = checks.check_reading(reading)
+    with rules(tmp_path / "b", text("one", version=2)):
+        second = checks.check_reading(reading)
+    with rules(tmp_path / "a", text("one")):
+        assert checks.check_reading(reading).check_run_id == first.check_run_id
+    assert second.check_run_id != first.check_run_id
+    assert not second.recorded
+
+
+@pytest.mark.parametrize(
+    ("select", "said"),
+    [
+        ("select nothing from {batch}", "nothing"),
+        ("select 1 / 0 from {batch}", "division by zero"),
+        ("selec from {batch}", None),
+        (
+            "with b as (select * from {batch}), x as (delete from ops.prepared returning 1) select * from x",
+            "data-modifying",
+        ),
+    ],
+)
+def test_a_rule_that_cannot_run_is_our_error_and_leaves_nothing(
+    world: World, tmp_path: Path, select: str, said: str | None
+) -> None:
+    reading = world.read(DESA_4G, "2026-10", covered(1))
+    before = counted()
+    good = text("good", select="select * from {batch} where false")
+    with rules(tmp_path, good, text("broken", select=select)), pytest.raises(PantauError) as caught:
+        checks.check_reading(reading)
+    if said is not None:
+        assert isinstance(caught.value, checks.BrokenRuleError)
+        assert "komdigi__desa_4g.broken" in str(caught.value)
+        assert "expectations/raw/komdigi__desa_4g.yml" in str(caught.value)
+        assert said in str(caught.value)
+    assert counted() == before
+
+
+def test_counts_that_differ_stop_as_our_error(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = world.read(DESA_4G, "2026-10", covered(1))
+    before = counted()
+    monkeypatch.setattr(
+        engine, "judge", lambda rules, options: {rule.id: engine.Verdict(True, 0, {}) for rule in rules}
+    )
+    with rules(tmp_path, text("all")), pytest.raises(checks.BrokenRuleError, match="counts 0 failing rows"):
+        checks.check_reading(reading)
+    assert counted() == before
+
+
+def test_evidence_has_the_same_numbers_whatever_the_plan(world: World, tmp_path: Path) -> None:
+    found = []
+    for name, order in (("up", "asc"), ("down", "desc")):
+        reading = world.read(DESA_4G, "2026-10", covered(1, VILLAGES[:50]))
+        with rules(
+            tmp_path / name, text("all", select=f"select kode_desa from {{batch}} order by 1 {order}")
+        ):
+            found.append(evidence(checks.check_reading(reading), "komdigi__desa_4g.all"))
+    assert found[0] == found[1]
+
+
+def test_a_check_says_nothing_on_its_own(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+    checks.check_reading(world.read(DESA_4G, "2026-10", covered(1)))
+    captured = capfd.readouterr()
+    assert (captured.out, captured.err) == ("", "")
+
+
+def test_views_follow_the_tables(world: World) -> None:
+    feeds = catalogue.load()
+    with connect() as connection:
+        assert checks.ensure_views(connection, feeds)
+        assert not checks.ensure_views(connection, feeds)
+        connection.execute("alter table raw.komdigi__desa_4g add column operator text")
+        assert checks.ensure_views(connection, feeds)
+        connection.execute("comment on column checks.komdigi__desa_4g__build.operator is 'there'")
+        connection.execute("drop table marts.rpt_figure cascade")
+        assert not checks.ensure_views(connection, feeds)  # its view went with it
+        connection.execute(MARTS)
+        assert checks.ensure_views(connection, feeds)
+        connection.execute("drop view checks.rpt_figure, checks.reading cascade")
+        assert checks.ensure_views(connection, feeds)
+        assert not checks.ensure_views(connection, feeds)
+
+
+# --- the gate
+
+
+def checked(world: World, tmp_path: Path, severities: list[str]) -> int:
+    """A build with one reading, checked by rules that fail with these severities, and by one that holds."""
+    build = inputs(world, covered(100))
+    with connect() as connection:
+        readings = connection.execute("select reading_id from ops.build_input where build_id = %s", [build])
+        numbers = [row["reading_id"] for row in readings]
+    holds = text("holds", "critical", "select * from {batch} where false")
+    with rules(tmp_path, holds, *(text(f"r{n}", s) for n, s in enumerate(severities))):
+        for reading in numbers:
+            checks.check_reading(reading)
+        checks.check_across(build)
+        checks.check_marts(build)
+    return build
+
+
+@pytest.mark.parametrize(
+    ("severities", "blocked", "acknowledge"),
+    [
+        ([], False, False),
+        (["info"], False, False),
+        (["warning"], False, True),
+        (["critical"], True, False),
+        (["info", "warning"], False, True),
+        (["info", "critical"], True, False),
+        (["warning", "critical"], True, True),
+        (["info", "warning", "critical"], True, True),
+    ],
+)
+def test_the_gate(
+    world: World, tmp_path: Path, severities: list[str], blocked: bool, acknowledge: bool
+) -> None:
+    build = checked(world, tmp_path, severities)
+    with connect() as connection:
+        gate = checks.gate(connection, build)
+    assert (gate.blocked, gate.needs_acknowledgement) == (blocked, acknowledge)
+    assert [len(gate.critical), len(gate.warnings), len(gate.infos)] == [
+        severities.count(s) for s in ("critical", "warning", "info")
+    ]
+    assert (gate.rules, gate.passed) == (len(severities) + 1, 1)
+    for finding in (*gate.critical, *gate.warnings, *gate.infos):
+        assert (finding.feed, finding.period, finding.rows) == (DESA_4G, "2026-10", 400)
+
+
+def test_what_is_not_checked_does_not_pass(world: World) -> None:
+    build = inputs(world, covered(100))
+    with (
+        connect() as connection,
+        pytest.raises(PantauError, match="reading of the build has not been checked"),
+    ):
+        checks.gate(connection, build)
+    with connect() as connection:
+        for row in connection.execute("select reading_id from ops.build_input").fetchall():
+            checks.check_reading(row["reading_id"])
+    with connect() as connection, pytest.raises(PantauError, match="build has not been checked"):
+        checks.gate(connection, build, ("raw", "across"))
+    checks.check_across(build)
+    with connect() as connection:
+        assert not checks.gate(connection, build, ("raw", "across")).blocked
+        with pytest.raises(PantauError, match="build has not been checked"):
+            checks.gate(connection, build)
+
+
+def test_the_gate_looks_at_the_build_s_own_periods_and_the_newest_run(world: World, tmp_path: Path) -> None:
+    months = [
+        (DESA_4G, f"2026-{m}", world.read(DESA_4G, f"2026-{m}", covered(100))) for m in ("08", "09", "10")
+    ]
+    build = world.build(months, first="2026-09", last="2026-10")
+    always = text("always", "critical")
+    with rules(tmp_path / "a", always):
+        for _, _, reading in months:
+            checks.check_reading(reading)
+        checks.check_across(build)
+        checks.check_marts(build)
+    with connect() as connection:
+        gate = checks.gate(connection, build)
+    assert [f.period for f in gate.critical] == ["2026-09", "2026-10"]  # August is not the build's own
+    with rules(tmp_path / "b", text("always", "info", version=2)):
+        checks.check_reading(months[1][2])
+    with connect() as connection:
+        gate = checks.gate(connection, build)
+    assert ([f.period for f in gate.critical], [f.period for f in gate.infos]) == (["2026-10"], ["2026-09"])

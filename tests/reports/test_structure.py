@@ -1,0 +1,62 @@
+"""The tag tree and the metadata of the national report: what a screen reader and an archive rely on."""
+
+from itertools import pairwise
+
+import pikepdf
+import pytest
+
+from tests.reports.conftest import hostile, national, real_data
+from tests.reports.gate import inspect, order_of_headings
+
+
+@pytest.mark.parametrize("language", ["id", "en"])
+def test_sample_is_tagged_in_both_languages(sample_pdf, language):
+    problems, tags, file = inspect(sample_pdf(language))
+    assert problems == []
+    assert len(file.pages) == 2
+    # map, trend, and for each of three indicators a sparkline and a bullet; a bar for each of eight provinces
+    assert tags["/Figure"] == 1 + 1 + 3 * 2 + 8
+    assert tags["/Table"] == 7
+    headings = order_of_headings(file)
+    assert headings[0] == 1
+    assert headings.count(1) == 1
+    assert all(b - a <= 1 for a, b in pairwise(headings))
+
+
+@pytest.mark.parametrize("change", [real_data, hostile])
+def test_unusual_reports_are_tagged_too(sample, change):
+    problems, _, _ = inspect(national(change(sample)))
+    assert problems == []
+
+
+def test_table_over_pages_is_one_table(sample):
+    sample["feeds"] = sample["feeds"] * 12
+    problems, tags, file = inspect(national(sample))
+    assert problems == []
+    assert len(file.pages) > 2
+    assert tags["/Table"] == 7
+
+
+def test_metadata_says_what_the_file_is(sample_pdf):
+    file = inspect(sample_pdf("id"))[2]
+    assert file.Root.Lang == "id"
+    assert file.docinfo["/Title"] == "Laporan kemajuan bulanan Oktober 2026, nasional"
+    assert file.docinfo["/Author"] == "Pantau"
+    assert str(file.docinfo["/CreationDate"]) == "D:20261116000000+07'00"
+    assert file.Root.ViewerPreferences.DisplayDocTitle
+    with file.open_metadata() as xmp:
+        assert xmp["pdfuaid:part"] == "1"
+        assert (xmp["pdfaid:part"], xmp["pdfaid:conformance"]) == ("3", "A")
+    assert bytes(file.Root.Metadata.read_bytes()).count(b"<rdf:RDF") == 1
+    assert "/EmbeddedFiles" not in file.Root.get("/Names", {})
+
+
+def test_every_font_is_embedded_and_ours(sample_pdf):
+    file = inspect(sample_pdf("id"))[2]
+    names = {
+        str(o.FontName)
+        for o in file.objects
+        if isinstance(o, pikepdf.Dictionary) and o.get("/Type") == "/FontDescriptor"
+    }
+    assert names
+    assert all("Inter" in name or "Noto-Serif" in name for name in names), names
