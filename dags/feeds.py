@@ -79,24 +79,18 @@ def declare(feed: catalogue.Feed) -> None:
 
         # Checks compare a month with the one before it, so they wait until every month is read or has failed.
         @task(trigger_rule="all_done")
-        def unchecked() -> list[int]:
-            from pantau.checks import unchecked
+        def check() -> None:
+            from pantau.checks import check_feed
 
-            return unchecked(feed.name)
-
-        @task
-        def check(reading: int) -> None:
-            from pantau.checks import check_reading
-
-            check_reading(reading)
+            check_feed(feed.name)
 
         @task
         def done() -> None:
             """Fails with the run where any delivery failed."""
 
-        delivered, waiting = deliver.expand_kwargs(due()), unchecked()
-        delivered >> waiting
-        [delivered, check.expand(reading=waiting)] >> done()
+        delivered, checked = deliver.expand_kwargs(due()), check()
+        delivered >> checked
+        [delivered, checked] >> done()
 
     feed_dag()
 

@@ -25,6 +25,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 delivery_app = typer.Typer(no_args_is_help=True, help="What arrived, and decisions about it.")
 app.add_typer(delivery_app, name="delivery")
 console = Console(highlight=False, soft_wrap=True)
+if not console.is_terminal:
+    console.width = 140  # a log has no width; tables in it are not to be squeezed into 80 columns
 
 By = Annotated[str, typer.Option(help="Who decides.")]
 Why = Annotated[str, typer.Option(help="Why; the ledger keeps it.")]
@@ -44,7 +46,7 @@ def _tell(line: str) -> None:
 def _table(title: str, columns: list[str], rows: list[list[object]]) -> None:
     table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
     for name in columns:
-        table.add_column(name.lstrip(">"), justify="right" if name.startswith(">") else "left")
+        table.add_column(name.lstrip(">"), justify="right" if name.startswith(">") else "left", overflow="fold")
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     console.print(table)
@@ -56,12 +58,15 @@ def _span(text: str) -> tuple[str, str]:
 
 
 @app.command()
-def demo() -> None:
+def demo(
+    seed: Annotated[int, typer.Option(help="Another simulated programme.")] = 1,
+    provinces: Annotated[str, typer.Option(help="A smaller one, of provinces such as 93,96.")] = "",
+) -> None:
     """Close the demo's months from simulated deliveries, on the real stack."""
     from pantau.demo import run
 
     with server.running():
-        run(_tell, _table)
+        run(_tell, _table, seed, provinces)
 
 
 @app.command()

@@ -33,7 +33,8 @@ REGISTERS = {"2022-11": "wilayah_2022.csv.gz", "2025-01": "wilayah_2025.csv.gz"}
 # (product's and simulator's clock, what is done then)
 WALK = [
     ("2026-08-20", "opening"),
-    ("2026-09-10", "pull"),
+    ("2026-09-05", "pull"),
+    ("2026-09-09", "pull"),
     ("2026-09-16", "close"),
     ("2026-10-06", "pull"),
     ("2026-10-08", "pull"),
@@ -41,7 +42,8 @@ WALK = [
     ("2026-10-16", "close"),
     ("2026-10-20", "pull"),
     ("2026-10-21", "close"),
-    ("2026-11-10", "pull"),
+    ("2026-11-05", "pull"),
+    ("2026-11-09", "pull"),
     ("2026-11-16", "close"),
 ]
 FEEDS = ["kemendagri__wilayah", "komdigi__desa_3t", "komdigi__desa_4g", "kemenkeu__anggaran_tik"]
@@ -100,12 +102,13 @@ class Simulator:
         }
 
 
-def bring_registers(registers: dict[str, str] = REGISTERS) -> None:
-    """Put the registers of regions into the inbox, as a person would."""
-    for period, name in registers.items():
+def bring_registers() -> None:
+    """Put the registers of regions into the inbox, as a person would; what a person brought stays."""
+    for period, name in REGISTERS.items():
         folder = settings.inbox / "kemendagri__wilayah" / period
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes((settings.root / "register" / name).read_bytes())
+        if not folder.is_dir():
+            folder.mkdir(parents=True)
+            (folder / name).write_bytes((settings.root / "register" / name).read_bytes())
 
 
 @contextmanager
@@ -119,11 +122,16 @@ def stage(tell: Tell, *arguments: str) -> Iterator[tuple[Runner, Simulator]]:
         yield runner, simulator
 
 
-def run(tell: Tell, table: TellTable) -> None:
-    """Walk the whole demo, or where it was left; end with the table of what is published."""
+def run(tell: Tell, table: TellTable, seed: int = 1, provinces: str = "") -> None:
+    """Walk the whole demo, or where it was left; end with the table of what is published.
+
+    Args:
+        seed: of the simulated programme.
+        provinces: codes such as `93,96` for a smaller programme; the registers in the inbox must fit it.
+    """
     begun = time.monotonic()
     bring_registers()
-    with stage(tell) as (runner, simulator):
+    with stage(tell, "--seed", str(seed), "--provinces", provinces) as (runner, simulator):
         walk(runner, simulator, tell)
     with connect() as connection:
         published = release.verify_published(connection)
@@ -195,7 +203,7 @@ def _end(table: TellTable) -> None:
             on = [i["id"] for i in row["context"]["indicators"] if i["target"] and i["target"]["on_track"]]
             off = [i["id"] for i in row["context"]["indicators"] if i["target"] and not i["target"]["on_track"]]
             gate = checks.gate(connection, row["build_id"])
-            told = f"{len(gate.critical)} critical, {len(gate.warnings)} warnings, {len(gate.infos)} notes"
+            told = "/".join(str(len(found)) for found in (gate.critical, gate.warnings, gate.infos))
             lines.append(
                 [
                     row["period"], f"v{row['version']}", row["release_hash"][:12], " ".join(on) or "-",
@@ -205,7 +213,9 @@ def _end(table: TellTable) -> None:
             )  # fmt: skip
         opening = [row["period"] for row in rows if row["reason"] == "opening"]
         if opening:
-            lines.insert(0, [f"{opening[0]}..{opening[-1]}", "v1", "", "", "", "opening history", ""])
+            lines.insert(0, [f"{opening[0]}..{opening[-1]}", "v1", "", "", "", "", "opening history: no page"])
     table(
-        "Published", ["period", "release", "hash", "on track", "off track", "findings", "report"], lines
+        "Published (findings: critical/warning/info)",
+        ["period", "release", "hash", "on track", "off track", "findings", "report"],
+        lines,
     )

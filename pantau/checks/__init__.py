@@ -28,13 +28,13 @@ __all__ = [
     "Finding",
     "Gate",
     "check_across",
+    "check_feed",
     "check_marts",
     "check_reading",
     "ensure_views",
     "gate",
     "lint_rules",
     "load_rules",
-    "unchecked",
 ]
 
 
@@ -116,17 +116,22 @@ def check_reading(reading_id: int) -> CheckOutcome:
     return _check(chosen)
 
 
-def unchecked(feed: str) -> list[int]:
-    """The feed's readings that stand for their period and have not been checked, by period."""
+def check_feed(feed: str) -> list[CheckOutcome]:
+    """Check the feed's readings that stand for their period and have not been checked, the oldest first.
+
+    Raises:
+        BrokenRuleError: as check_reading.
+    """
     with connect() as connection:
         rows = connection.execute(
-            "select distinct on (d.part, d.period) r.id, c.id as run from ops.delivery d"
-            " join ops.reading r on r.delivery_id = d.id left join ops.check_run c on c.reading_id = r.id"
+            "select distinct on (d.part, d.period) d.period, r.id, exists (select from ops.check_run c"
+            " where c.reading_id = r.id) as checked from ops.delivery d"
+            " join ops.reading r on r.delivery_id = d.id"
             " where d.feed = %s and not exists (select from ops.rejected(%s) x where x = d.id)"
             " order by d.part, d.period, d.ledger_no desc, r.ledger_no desc",
             [feed, ledger.head(connection)],
         ).fetchall()
-    return [row["id"] for row in rows if row["run"] is None]
+    return [check_reading(row["id"]) for row in rows if not row["checked"]]
 
 
 def check_across(build_id: int) -> CheckOutcome:

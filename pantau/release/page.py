@@ -8,6 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from babel.dates import format_date
+
 from pantau import catalogue, checks, periods
 from pantau.catalogue import Feed
 from pantau.database import Connection
@@ -116,16 +118,19 @@ def explanation(
     told = {"id": [], "en": []}  # type: dict[str, list[str]]
     for row in changed:
         title = catalogue.feed(row["feed"]).title
-        day = row["known_at"] and row["known_at"].astimezone(periods.JAKARTA).date().isoformat()
+        day = {
+            language: row["known_at"] and format_date(row["known_at"].astimezone(periods.JAKARTA), "long", locale)
+            for language, locale in (("id", "id_ID"), ("en", "en_GB"))
+        }
         if row["gone"]:
             told["id"].append(f"{title.id}: kiriman ditarik")
             told["en"].append(f"{title.en}: delivery withdrawn")
         elif row["new"]:
-            told["id"].append(f"{title.id}: kiriman terlambat, diterima {day}")
-            told["en"].append(f"{title.en}: late delivery, received {day}")
+            told["id"].append(f"{title.id}: kiriman terlambat, diterima {day['id']}")
+            told["en"].append(f"{title.en}: late delivery, received {day['en']}")
         else:
-            told["id"].append(f"{title.id}: kiriman dinyatakan ulang, diterima {day}")
-            told["en"].append(f"{title.en}: restated delivery, received {day}")
+            told["id"].append(f"{title.id}: kiriman dinyatakan ulang, diterima {day['id']}")
+            told["en"].append(f"{title.en}: restated delivery, received {day['en']}")
     if not changed:
         return {
             "id": "Definisi, register, atau cara hitung berubah",
