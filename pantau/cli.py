@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -46,7 +46,9 @@ def _tell(line: str) -> None:
 def _table(title: str, columns: list[str], rows: list[list[object]]) -> None:
     table = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
     for name in columns:
-        table.add_column(name.lstrip(">"), justify="right" if name.startswith(">") else "left", overflow="fold")
+        table.add_column(
+            name.lstrip(">"), justify="right" if name.startswith(">") else "left", overflow="fold"
+        )
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
     console.print(table)
@@ -92,7 +94,9 @@ def pull(
 
 @app.command()
 def close(
-    period: Annotated[str, typer.Argument(help="2026-10; 2025-01..2026-07 with --opening; empty: all due.")] = "",
+    period: Annotated[
+        str, typer.Argument(help="2026-10; 2025-01..2026-07 with --opening; empty: all due.")
+    ] = "",
     opening: Annotated[bool, typer.Option(help="Opening history: one build, no PDF.")] = False,
     without: Annotated[list[str] | None, typer.Option(help="Leave a feed out.")] = None,
     by: By = "",
@@ -108,7 +112,12 @@ def close(
             if opening != (first != last) and not opening:
                 raise PantauError("Several months at once are opening history.", next_step="Add --opening.")
             runner.run(
-                "close_month", period=first, last=last if opening else "", without=without or [], by=by, why=why
+                "close_month",
+                period=first,
+                last=last if opening else "",
+                without=without or [],
+                by=by,
+                why=why,
             )
             _candidates(first, last)
             return
@@ -146,12 +155,17 @@ def approve(
         with connect() as connection:
             waiting = release.candidates(connection, first, last)
             if not waiting:
-                raise PantauError(f"No candidate waits in {period}.", next_step=f"`pantau close {first}` makes one.")
+                raise PantauError(
+                    f"No candidate waits in {period}.", next_step=f"`pantau close {first}` makes one."
+                )
             warnings = {f.rule: f for r in waiting for f in checks.gate(connection, r["build_id"]).warnings}
         _table(
             "Candidates",
             ["period", "version", "reason", "release hash", "page hash"],
-            [[r["period"], f"v{r['version']}", r["reason"], r["release_hash"][:16], r["page_hash"][:16]] for r in waiting],
+            [
+                [r["period"], f"v{r['version']}", r["reason"], r["release_hash"][:16], r["page_hash"][:16]]
+                for r in waiting
+            ],
         )
         if warnings:
             _table(
@@ -164,12 +178,19 @@ def approve(
         with Runner(_tell) as runner:
             for row in waiting[:1] if opening else waiting:
                 build = _build_span(row["build_id"])
-                runner.run("close_month", period=build[0], last=build[1] if opening else "", **_decision(row["build_id"]))
+                runner.run(
+                    "close_month",
+                    period=build[0],
+                    last=build[1] if opening else "",
+                    **_decision(row["build_id"]),
+                )
 
 
 def _build_span(build: int) -> tuple[str, str]:
     with connect() as connection:
-        row = connection.execute("select first_period, last_period from ops.build where id = %s", [build]).fetchone()
+        row = connection.execute(
+            "select first_period, last_period from ops.build where id = %s", [build]
+        ).fetchone()
     assert row is not None
     return row["first_period"], row["last_period"]
 
@@ -178,7 +199,8 @@ def _decision(build: int) -> dict[str, object]:
     """The decision under which a build was made, so that it is found again."""
     with connect() as connection:
         row = connection.execute(
-            "select b.without, l.what from ops.build b join ops.ledger l on l.no = b.ledger_no where b.id = %s", [build]
+            "select b.without, l.what from ops.build b join ops.ledger l on l.no = b.ledger_no where b.id = %s",
+            [build],
         ).fetchone()
     assert row is not None
     return {"without": row["without"], "by": row["what"]["by"], "why": row["what"]["why"]}
@@ -220,32 +242,37 @@ def rebuild(
             )
 
 
-def _as_of(as_of: str, releases: list[dict[str, object]], period: str) -> tuple[int | None, list[str]]:
-    without = list(releases[-1]["without"]) if releases else []  # type: ignore[call-overload]
+def _as_of(as_of: str, releases: list[dict[str, Any]], period: str) -> tuple[int | None, list[str]]:
+    without = releases[-1]["without"] if releases else []
     if not as_of:
         return None, without
-    for row in releases:
-        if f"v{row['version']}" == as_of:
-            return int(str(row["cutoff"])), list(row["without"])  # type: ignore[call-overload]
+    for known in releases:
+        if f"v{known['version']}" == as_of:
+            return known["cutoff"], known["without"]
     try:
         moment = datetime.fromisoformat(as_of)
     except ValueError as error:
-        known = ", ".join(f"v{r['version']}" for r in releases)
+        names = ", ".join(f"v{r['version']}" for r in releases)
         raise PantauError(
-            f"'{as_of}' is no release of {period} and no time.", next_step=f"Known: {known or 'none'}; or 2026-09-20."
+            f"'{as_of}' is no release of {period} and no time.",
+            next_step=f"Known: {names or 'none'}; or 2026-09-20.",
         ) from error
     moment = moment if moment.tzinfo else moment.replace(tzinfo=periods.JAKARTA)
     with connect() as connection:
-        row = connection.execute("select max(no) as no from ops.ledger where product_at <= %s", [moment]).fetchone()
-    return (row["no"] if row else None), without
+        newest = connection.execute(
+            "select max(no) as no from ops.ledger where product_at <= %s", [moment]
+        ).fetchone()
+    return (newest["no"] if newest else None), without
 
 
 @app.command()
-def trace(figure: Annotated[str, typer.Argument(help="Such as K2.00@2026-10 or K1.11:3T@2026-08/v1.")]) -> None:
+def trace(
+    figure: Annotated[str, typer.Argument(help="Such as K2.00@2026-10 or K1.11:3T@2026-08/v1.")],
+) -> None:
     """The way of one figure: definition, SQL, rows, deliveries, files, hashes."""
     from pantau.audit.trace import trace as way
 
-    with server.running():
+    with _ready():
         _tell(way(figure))
 
 
@@ -263,7 +290,9 @@ def feeds() -> None:
             ).fetchone()
             due = f"day {feed.due_day} ({feed.due_source})" if feed.due_day else "-"
             came = (
-                [last["period"], f"{last['known_at']:%Y-%m-%d}", last["accepted"], last["refused"]] if last else [""] * 4
+                [last["period"], f"{last['known_at']:%Y-%m-%d}", last["accepted"], last["refused"]]
+                if last
+                else [""] * 4
             )
             rows.append([feed.name, feed.owner, feed.transport.kind, feed.cadence, due, feed.without, *came])
         _table(
@@ -330,10 +359,10 @@ def delivery_show(delivery: int, limit: int = 20) -> None:
     """The refused rows of a delivery's newest reading: place, value, rule, and what may have been meant."""
     with _ready(), connect() as connection:
         found = connection.execute(
-            "select q.*, f.name, f_no.first_file_row + q.source_row - f_no.first_source_row as file_row"
+            "select q.*, f.name, x.first_file_row + q.source_row - x.first_source_row as file_row"
             " from ops.reading r join ops.quarantine q on q.reading_id = r.id"
-            " join ops.reading_file f_no on f_no.reading_id = r.id and q.source_row between f_no.first_source_row"
-            " and f_no.last_source_row join ops.delivery_file f on f.delivery_id = r.delivery_id and f.no = f_no.file_no"
+            " join ops.reading_file x on x.reading_id = r.id and q.source_row between x.first_source_row"
+            " and x.last_source_row join ops.delivery_file f on f.delivery_id = r.delivery_id and f.no = x.file_no"
             " where r.id = (select max(id) from ops.reading where delivery_id = %s) order by q.source_row limit %s",
             [delivery, limit],
         ).fetchall()
@@ -394,4 +423,3 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-

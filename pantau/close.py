@@ -53,7 +53,7 @@ def _published_within(connection: Connection, first: str, last: str) -> str | No
     row = connection.execute(
         "select min(period) as period from ops.published where period between %s and %s", [first, last]
     ).fetchone()
-    return row and row["period"]
+    return row["period"] if row else None
 
 
 def _oldest_due(connection: Connection) -> str | None:

@@ -88,7 +88,9 @@ class Simulator:
     def control(self, what: str, **body: Any) -> None:
         """Ask the simulator for something: its clock, a fault."""
         headers = {"X-Control-Token": self.at["control_token"]}
-        httpx.post(f"{self.at['http']}/_control/{what}", json=body, headers=headers, timeout=30).raise_for_status()
+        httpx.post(
+            f"{self.at['http']}/_control/{what}", json=body, headers=headers, timeout=30
+        ).raise_for_status()
 
     def connections(self) -> dict[str, str]:
         """Airflow connections as environment variables."""
@@ -201,7 +203,9 @@ def _end(table: TellTable) -> None:
             if row["reason"] == "opening":
                 continue
             on = [i["id"] for i in row["context"]["indicators"] if i["target"] and i["target"]["on_track"]]
-            off = [i["id"] for i in row["context"]["indicators"] if i["target"] and not i["target"]["on_track"]]
+            off = [
+                i["id"] for i in row["context"]["indicators"] if i["target"] and not i["target"]["on_track"]
+            ]
             gate = checks.gate(connection, row["build_id"])
             told = "/".join(str(len(found)) for found in (gate.critical, gate.warnings, gate.infos))
             lines.append(
@@ -213,7 +217,9 @@ def _end(table: TellTable) -> None:
             )  # fmt: skip
         opening = [row["period"] for row in rows if row["reason"] == "opening"]
         if opening:
-            lines.insert(0, [f"{opening[0]}..{opening[-1]}", "v1", "", "", "", "", "opening history: no page"])
+            lines.insert(
+                0, [f"{opening[0]}..{opening[-1]}", "v1", "", "", "", "", "opening history: no page"]
+            )
     table(
         "Published (findings: critical/warning/info)",
         ["period", "release", "hash", "on track", "off track", "findings", "report"],

@@ -73,7 +73,7 @@ def pull(feed_name: str, period: str, part: str = "", *, connection_uri: str = "
         got = fetch(feed, period, connection_uri, Path(spool), held[0]["sha256"] if len(held) == 1 else None)
         if got is None:
             done.note = "nothing there yet"
-            return newest and newest["id"]
+            return newest["id"] if newest else None
         delivery, duplicate = land(feed, part, period, got)
         done.note = f"delivery {delivery}" + (", the same again" if duplicate else "")
         return delivery
@@ -90,13 +90,15 @@ def land(feed: Feed, part: str, period: str, got: Fetched) -> tuple[int | None, 
     digests = [digest for _, digest, _ in files]
     content = digests[0] if len(files) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
     with connect() as connection:
-        connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [feed.name + part + period])
+        connection.execute(
+            "select pg_advisory_xact_lock(hashtextextended(%s, 0))", [feed.name + part + period]
+        )
         valid = newest_delivery(connection, feed.name, part, period)
         same = valid if got.unchanged else _same(connection, feed.name, part, period, content, valid)
         if same:
             what = {"delivery": same["id"], "feed": feed.name, "part": part, "period": period}
             ledger.append(connection, "duplicate", {**what, "content_hash": same["content_hash"]})
-            return valid and valid["id"], True
+            return valid["id"] if valid else None, True
         moment, simulated = clock.now(connection), clock.is_set(connection)
         number = ledger.append(
             connection,
@@ -115,7 +117,8 @@ def land(feed: Feed, part: str, period: str, got: Fetched) -> tuple[int | None, 
         assert row is not None
         for no, (name, digest, size) in enumerate(files):
             connection.execute(
-                "insert into ops.delivery_file values (%s, %s, %s, %s, %s)", [row["id"], no, name, digest, size]
+                "insert into ops.delivery_file values (%s, %s, %s, %s, %s)",
+                [row["id"], no, name, digest, size],
             )
         return row["id"], False
 
@@ -187,4 +190,3 @@ def late_days(feed: Feed, period: str, known_at: datetime) -> int | None:
     if feed.due_day is None:
         return None
     return max(0, (known_at.astimezone(periods.JAKARTA).date() - periods.due(period, feed.due_day)).days)
-

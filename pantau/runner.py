@@ -40,7 +40,9 @@ def environment() -> dict[str, str]:
         "AIRFLOW__CORE__DAGS_FOLDER": str(settings.dags),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC": url,
-        "PYTHONPATH": os.pathsep.join([str(settings.root), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
+        "PYTHONPATH": os.pathsep.join([str(settings.root), os.environ.get("PYTHONPATH", "")]).rstrip(
+            os.pathsep
+        ),
     }
 
 
@@ -53,7 +55,7 @@ class Runner:
     def __enter__(self) -> "Runner":
         log = settings.var / "log" / "airflow.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        self._log = open(log, "ab")  # noqa: SIM115 (closed in __exit__)
+        self._log = open(log, "ab")
         self._child = subprocess.Popen(
             [sys.executable, str(settings.dags / "run_dags.py")],
             stdin=subprocess.PIPE,
@@ -87,7 +89,9 @@ class Runner:
         self._child.stdin.flush()
         answer = self._answer()
         if answer["failures"] or answer["state"] != "success":
-            told = "\n".join(answer["failures"]) or f"{dag} ended as {answer['state']}; see var/log/airflow.log."
+            told = (
+                "\n".join(answer["failures"]) or f"{dag} ended as {answer['state']}; see var/log/airflow.log."
+            )
             raise (BlockedError if answer["blocked"] else PantauError)(told)
 
     def _answer(self) -> dict[str, Any]:

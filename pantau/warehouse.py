@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from pantau import catalogue, ledger, periods
 from pantau.catalogue import Feed
 from pantau.database import Connection, connect, environment
 from pantau.errors import PantauError
-from pantau.landing import newest_delivery
 from pantau.progress import step
 from pantau.settings import settings
 
@@ -67,7 +66,7 @@ def manifest(
     vintage for its own period, and the newest of them for each month of the build. `year_to_date`: every month
     of the year, from January.
     """
-    inputs: list[Input] = []
+    inputs: dict[tuple[str, str, str], Input] = {}
     missing: list[Missing] = []
     moment = _moment(connection, cutoff)
     for feed in catalogue.load().values():
@@ -75,38 +74,28 @@ def manifest(
             continue
         for part in feed.parts:
             sealed = _sealed(connection, feed.name, part, last, cutoff)
+            wanted = set(periods.span(f"{first[:4]}-01" if feed.takes == "year_to_date" else first, last))
             if feed.takes == "newest_effective":
-                inputs += [
-                    Input(feed.name, part, p, reading, p, "own") for p, reading in sealed.items() if reading
-                ]
-            begin = f"{first[:4]}-01" if feed.takes == "year_to_date" else first
-            for period in periods.span(begin, last):
+                wanted |= {period for period, reading in sealed.items() if reading}
+            for period in sorted(wanted):
                 standing = _standing(feed, part, period, sealed)
-                if standing and standing.how != "carried":
-                    inputs.append(standing) if standing not in inputs else None
-                    continue
-                waits = sealed.get(period, 0) is None and feed.takes != "newest_effective"
-                overdue = feed.due_day is None or moment >= periods.day_end(
-                    periods.due(period, feed.due_day + feed.grace_days)
-                )
-                if standing and not waits:
-                    inputs.append(standing)
-                if period < first:
-                    continue
-                missing.append(
-                    Missing(
-                        feed.name,
-                        part,
-                        f"{period}: " + ("its delivery is not read" if waits else "no delivery"),
-                        ready=not waits and feed.without != "wait" and overdue,
-                    )
-                )
-    return inputs, missing
+                if standing:
+                    inputs[feed.name, part, period] = standing
+                if period >= first and (standing is None or standing.how == "carried"):
+                    missing.append(_missing(feed, part, period, sealed, moment))
+    return list(inputs.values()), missing
 
 
-def _sealed(
-    connection: Connection, feed: str, part: str, last: str, cutoff: int
-) -> dict[str, int | None]:
+def _missing(feed: Feed, part: str, period: str, sealed: dict[str, int | None], moment: datetime) -> Missing:
+    overdue = feed.due_day is None or moment >= periods.day_end(
+        periods.due(period, feed.due_day) + timedelta(days=feed.grace_days)
+    )
+    unread = any(reading is None for p, reading in sealed.items() if p == max(sealed))
+    why = f"{period}: " + ("its newest delivery cannot be read" if unread else "no delivery")
+    return Missing(feed.name, part, why, ready=feed.without != "wait" and overdue)
+
+
+def _sealed(connection: Connection, feed: str, part: str, last: str, cutoff: int) -> dict[str, int | None]:
     """By period up to `last`: the newest reading of the newest delivery not rejected; None where unread."""
     rows = connection.execute(
         "select distinct on (d.period) d.period, (select max(r.id) from ops.reading r"
@@ -121,17 +110,21 @@ def _sealed(
 
 
 def _standing(feed: Feed, part: str, period: str, sealed: dict[str, int | None]) -> Input | None:
+    """What stands for a period: its own reading, else what the feed's description allows to stand in for it."""
     if reading := sealed.get(period):
         return Input(feed.name, part, period, reading, period, "own")
-    earlier = max((p for p, r in sealed.items() if p < period and r), default=None)
-    if earlier is None or (feed.takes != "newest_effective" and feed.without != "carry_forward"):
+    if feed.takes == "newest_effective":
+        newest = max((p for p in sealed if p <= period), default=period)  # even where it is not read
+        reading, how = sealed.get(newest), "effective"
+    elif feed.without == "carry_forward":
+        readable = [p for p, r in sealed.items() if r and p < period]
+        if feed.takes == "year_to_date":  # last year's amounts say nothing about this year
+            readable = [p for p in readable if p[:4] == period[:4]]
+        newest, how = max(readable, default=period), "carried"
+        reading = sealed.get(newest)
+    else:
         return None
-    if feed.takes == "year_to_date" and earlier[:4] != period[:4]:
-        return None  # last year's amounts say nothing about this year
-    how = "effective" if feed.takes == "newest_effective" else "carried"
-    reading = sealed[earlier]
-    assert reading is not None
-    return Input(feed.name, part, period, reading, earlier, how)
+    return Input(feed.name, part, period, reading, newest, how) if reading else None
 
 
 def _moment(connection: Connection, cutoff: int) -> datetime:
@@ -169,15 +162,19 @@ def open_build(
     with connect() as connection:
         cutoff = ledger.head(connection) if cutoff is None else cutoff
         inputs, missing = manifest(connection, first, last, cutoff=cutoff, without=without)
-        wait = [m for m in missing if catalogue.feed(m.feed).without == "wait" or "not read" in m.why]
+        wait = [m for m in missing if catalogue.feed(m.feed).without == "wait"]
         if wait and purpose != "rebuild":
             raise PantauError(
-                "The month is not complete: " + "; ".join(f"{m.feed} {m.part} {m.why}" for m in wait[:6]) + ".",
+                "The month is not complete: "
+                + "; ".join(f"{m.feed} {m.part} {m.why}" for m in wait[:6])
+                + ".",
                 where={"period": first if first == last else f"{first}..{last}"},
                 next_step="Run the feed (`pantau pull FEED`), or leave it out by decision: `--without FEED --why …`.",
             )
         registers, code = register_versions(connection, cutoff), code_version()
-        if purpose != "rebuild" and (same := _same_build(connection, first, last, inputs, registers, code, without)):
+        if purpose != "rebuild" and (
+            same := _same_build(connection, first, last, inputs, registers, code, without)
+        ):
             return same
         row = connection.execute(
             "select coalesce(bool_or(simulated), false) as simulated from ops.delivery d"
@@ -203,7 +200,10 @@ def open_build(
         with connection.cursor() as cursor:
             cursor.executemany(
                 "insert into ops.build_input values (%s, %s, %s, %s, %s, %s, %s)",
-                [(build["id"], i.feed, i.part, i.period, i.reading_id, i.source_period, i.how) for i in inputs],
+                [
+                    (build["id"], i.feed, i.part, i.period, i.reading_id, i.source_period, i.how)
+                    for i in inputs
+                ],
             )
         return int(build["id"])
 
@@ -219,7 +219,8 @@ def _same_build(
 ) -> int | None:
     newest = connection.execute(
         "select id from ops.build where first_period = %s and last_period = %s and purpose <> 'rebuild'"
-        " and register_version_ids = %s::integer[] and code_version = %s and without = %s::text[] order by id desc limit 1",
+        " and register_version_ids = %s::integer[] and code_version = %s and without = %s::text[]"
+        " order by id desc limit 1",
         [first, last, registers, code, without],
     ).fetchone()
     if newest and set(inputs_of(connection, newest["id"])) == set(inputs):

@@ -37,7 +37,8 @@ def find(connection: Connection, figure: str) -> tuple[dict[str, Any], dict[str,
     ).fetchone()
     if not release:
         raise PantauError(
-            f"{asked['period']} has no published release" + (f" v{asked['version']}." if asked["version"] else "."),
+            f"{asked['period']} has no published release"
+            + (f" v{asked['version']}." if asked["version"] else "."),
             where={"figure": figure},
             next_step=f"`pantau close {asked['period']}`, or name another version.",
         )
@@ -126,7 +127,10 @@ def _feed(connection: Connection, release: dict[str, Any], feed: str, found: dic
         f" refused + {row['set_aside']:,} set aside; contract {row['contract_version']}",
     ]
     for file in files:
-        first, last = file["first_file_row"], file["first_file_row"] + file["last_source_row"] - file["first_source_row"]
+        first, last = (
+            file["first_file_row"],
+            file["first_file_row"] + file["last_source_row"] - file["first_source_row"],
+        )
         lines += [
             f"  file         {file['name']}, {file['bytes']:,} bytes, rows {first:,}..{last:,}",
             f"  sha256       {file['sha256']}",

@@ -33,7 +33,9 @@ def _refuse(response: httpx.Response, where: dict[str, object]) -> None:
         )
     if status != 200:
         raise PantauError(
-            f"The server answered {status}.", where=where, next_step="Ask the owner whether the address moved."
+            f"The server answered {status}.",
+            where=where,
+            next_step="Ask the owner whether the address moved.",
         )
 
 
@@ -82,7 +84,7 @@ def file(feed: Feed, period: str, connection: str, spool: Path, held: str | None
     url = f"{base}/{fill(feed.transport.path, period).lstrip('/')}"
     with client:
         got = _download(client, url, spool, feed, period)
-    return got and Fetched(f"http {url}", [got])
+    return Fetched(f"http {url}", [got]) if got else None
 
 
 def ckan(feed: Feed, period: str, connection: str, spool: Path, held: str | None) -> Fetched | None:
@@ -108,7 +110,7 @@ def ckan(feed: Feed, period: str, connection: str, spool: Path, held: str | None
             where={**where, "file": got.name, "stated": stated},
             next_step="Nothing of it was kept; it is tried again. If it stays, tell the owner.",
         )
-    return got and Fetched(sender, [got])
+    return Fetched(sender, [got]) if got else None
 
 
 def _package(client: httpx.Client, feed: Feed, where: dict[str, object]) -> list[dict[str, Any]]:

@@ -33,6 +33,7 @@ def read(delivery_id: int | None) -> int | None:
     if delivery_id is None:
         return None
     with connect() as connection:
+        connection.execute("select pg_advisory_xact_lock(hashtextextended('read', %s))", [delivery_id])
         delivery = connection.execute("select * from ops.delivery where id = %s", [delivery_id]).fetchone()
         assert delivery is not None, f"no delivery {delivery_id}"
         feed = catalogue.feed(delivery["feed"])
@@ -139,7 +140,7 @@ def _insert(connection: Connection, table: str, reading: int, rows: pl.DataFrame
     names = ", ".join(f'"{name}"' for name in ["reading_id", *rows.columns])
     with (
         connection.cursor() as cursor,
-        cursor.copy(f"copy ops.{table} ({names}) from stdin") as copy,  # noqa: S608 (names are ours)
+        cursor.copy(f"copy ops.{table} ({names}) from stdin") as copy,
     ):
         for row in rows.iter_rows():
             copy.write_row((reading, *row))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from pantau.catalogue import Column, Control, Csv, Feed, SetAside
+from pantau.catalogue import Column, Control, Csv, Feed
 from pantau.read.files import Table
 from pantau.read.regions import Resolver
 
@@ -49,13 +49,17 @@ class _Refusals:
             return
         literal = {"column": column, "rule": rule, "message": message, "suggestion": None}
         self._frames.append(
-            rows.with_columns(pl.lit(v, pl.String).alias(k) for k, v in literal.items() if k not in rows.columns)
+            rows.with_columns(
+                pl.lit(v, pl.String).alias(k) for k, v in literal.items() if k not in rows.columns
+            )
             .with_columns(raw=pl.Series([self._raw[n] for n in rows["source_row"]], dtype=pl.String))
             .select(pl.col(name).cast(kind) for name, kind in _REFUSALS.items())
         )
 
     def frame(self) -> pl.DataFrame:
-        return pl.concat(self._frames).unique(["source_row", "column", "rule"], keep="first").sort("source_row")
+        return (
+            pl.concat(self._frames).unique(["source_row", "column", "rule"], keep="first").sort("source_row")
+        )
 
     def rows(self) -> pl.Series:
         return pl.concat([f["source_row"] for f in self._frames]).unique()
@@ -215,7 +219,11 @@ def _controls(feed: Feed, aside: list[tuple[str, pl.DataFrame]], accepted: pl.Da
     lines = []
     for (_, totals), rule in zip(aside, feed.set_aside, strict=True):
         for total in totals.iter_rows(named=True):
-            lines += [line for control in rule.controls for line in _control(feed, columns, control, total, accepted)]
+            lines += [
+                line
+                for control in rule.controls
+                for line in _control(feed, columns, control, total, accepted)
+            ]
     return pl.DataFrame(
         lines,
         schema={
@@ -231,7 +239,8 @@ def _controls(feed: Feed, aside: list[tuple[str, pl.DataFrame]], accepted: pl.Da
 def _control(
     feed: Feed, columns: dict[str, Column], control: Control, total: dict[str, str], accepted: pl.DataFrame
 ) -> list[tuple[object, ...]]:
-    rows, of = accepted, []
+    rows = accepted
+    of: list[str] = []
     for name in control.by:
         value = (total[columns[name].header] or "").strip()
         value = columns[name].mapping.get(value, value)
@@ -251,6 +260,3 @@ def _control(
             )
         )
     return lines
-
-
-__all__ = ["Result", "SetAside", "apply", "number"]

@@ -4,7 +4,7 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,11 +66,14 @@ def read(feed: Feed, files: list[tuple[str, Path]], where: dict[str, Any]) -> Ta
     frames, ragged, ranges, raw, first = [], {}, [], Raw(), 1
     for name, path in files:
         text = _decode(feed, _unpack(name, path, where), {**where, "file": name})
-        lines = text.splitlines(keepends=True) if '"' not in text else io.StringIO(text, newline="").readlines()
-        reader = csv.reader(iter(lines), delimiter=feed.format.delimiter)
+        lines = (
+            text.splitlines(keepends=True) if '"' not in text else io.StringIO(text, newline="").readlines()
+        )
+        reader = csv.reader(iter(lines), delimiter=feed.format.delimiter, strict=True)
         order = _header(feed, headers, next(reader, []), {**where, "file": name, "row": 1})
-        records, spans, begin = [], [], reader.line_num
-        for cells in reader:
+        records: list[list[Any]] = []
+        spans, begin = [], reader.line_num
+        for cells in _rows(reader, {**where, "file": name}):
             if not any(cells) and len(cells) <= 1:  # a blank line is no row; it ends most files
                 begin = reader.line_num
                 continue
@@ -94,6 +97,17 @@ def read(feed: Feed, files: list[tuple[str, Path]], where: dict[str, Any]) -> Ta
         ranges.append((name, first, first + rows - 1))
         first += rows
     return Table(pl.concat(frames), ragged, ranges, raw)
+
+
+def _rows(reader: Any, where: dict[str, Any]) -> Iterator[list[Any]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise PantauError(
+            f"The file's quotation marks do not match ({error}), so its rows cannot be told apart.",
+            where={**where, "row": reader.line_num},
+            next_step="Ask the owner to send it again, written by a program that quotes its cells.",
+        ) from error
 
 
 def _unpack(name: str, path: Path, where: dict[str, Any]) -> bytes:

@@ -18,14 +18,20 @@ def ensure(connection: Connection, feed: Feed) -> None:
     """
     table = sql.Identifier("raw", feed.name)
     connection.execute(
-        sql.SQL("create table if not exists {} (reading_id bigint not null, source_row bigint not null)").format(
-            table
-        )
+        sql.SQL(
+            "create table if not exists {} (reading_id bigint not null, source_row bigint not null)"
+        ).format(table)
     )
     connection.execute(
-        sql.SQL("create index if not exists {} on {} using brin (reading_id) with (pages_per_range = 16)").format(
-            sql.Identifier(f"{feed.name}_reading_id"), table
-        )
+        sql.SQL(
+            "create index if not exists {} on {} using brin (reading_id) with (pages_per_range = 16)"
+        ).format(sql.Identifier(f"{feed.name}_reading_id"), table)
+    )
+    connection.execute(
+        sql.SQL(
+            "create or replace trigger append_only before update or delete on {} for each row"
+            " execute function ops.refuse_change()"
+        ).format(table)
     )
     there = {
         row["attname"]: row["kind"]

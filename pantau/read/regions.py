@@ -5,6 +5,7 @@ village is taken by its code AND its name. Old codes are carried by law at regen
 the rest of its code and its name under the new regency. Everything else is refused, with suggestions.
 """
 
+from collections.abc import Sequence
 from functools import cache
 
 import polars as pl
@@ -23,9 +24,11 @@ def plain(name: pl.Expr) -> pl.Expr:
 def dotted(code: pl.Expr) -> pl.Expr:
     """A Kemendagri code with its dots, whether or not it was written with them."""
     digits = code.str.replace_all(".", "", literal=True)
-    return digits.str.replace(r"^(\d{2})(\d{2})", "$1.$2").str.replace(
-        r"^(\d{2}\.\d{2})(\d{2})", "$1.$2"
-    ).str.replace(r"^(\d{2}\.\d{2}\.\d{2})(\d{4})$", "$1.$2")
+    return (
+        digits.str.replace(r"^(\d{2})(\d{2})", "$1.$2")
+        .str.replace(r"^(\d{2}\.\d{2})(\d{2})", "$1.$2")
+        .str.replace(r"^(\d{2}\.\d{2}\.\d{2})(\d{4})$", "$1.$2")
+    )
 
 
 @cache
@@ -44,7 +47,7 @@ def _register(reading: int) -> pl.DataFrame:
 class Resolver:
     """Resolves regions with one register and one version of the laws."""
 
-    def __init__(self, connection: Connection, register: int, laws: int) -> None:
+    def __init__(self, connection: Connection, register: int, laws: int | None) -> None:
         self._register = _register(register)
         rows = connection.execute(
             "select x ->> 'old_code' as old, x ->> 'new_code' as new from ops.register_version,"
@@ -53,7 +56,7 @@ class Resolver:
         ).fetchall()
         self._laws = {row["old"]: row["new"] for row in rows}
 
-    def resolve(self, rows: pl.DataFrame, levels: list[str], *, named: bool) -> pl.DataFrame:
+    def resolve(self, rows: pl.DataFrame, levels: Sequence[str], *, named: bool) -> pl.DataFrame:
         """Resolve delivered codes (and names).
 
         Args:
@@ -65,7 +68,9 @@ class Resolver:
             source_row (in the order given), resolved (code in the register, or null), and where it is null:
             shown (what was delivered), rule (region_unknown, region_name, region_level), message, suggestion.
         """
-        asked = rows.with_columns(shown=pl.col("code"), code=dotted(pl.col("code")), plain=plain(pl.col("name")))
+        asked = rows.with_columns(
+            shown=pl.col("code"), code=dotted(pl.col("code")), plain=plain(pl.col("name"))
+        )
         live = self._match(asked, pl.col("code"), named)
         carried = live.filter(pl.col("resolved").is_null()).select(asked.columns)
         found = live.filter(pl.col("resolved").is_not_null()).select("source_row", "resolved")
@@ -88,7 +93,9 @@ class Resolver:
             suggestion=pl.lit(None, pl.String),
             resolved=pl.when(~wrong_level).then(pl.col("resolved")),
         )
-        lost = out.filter(pl.col("resolved").is_null() & pl.col("rule").is_null() & pl.col("code").is_not_null())
+        lost = out.filter(
+            pl.col("resolved").is_null() & pl.col("rule").is_null() & pl.col("code").is_not_null()
+        )
         if lost.height:
             told = pl.DataFrame(
                 [self._tell(row, named) for row in lost.iter_rows(named=True)],
@@ -119,7 +126,8 @@ class Resolver:
         carried = regency + code[5:]
         live = self._register.filter(pl.col("code").is_in([code, carried]))
         near = self._register.filter(
-            pl.col("code").str.starts_with(regency) & (pl.col("code").str.count_matches(".", literal=True) == 3)
+            pl.col("code").str.starts_with(regency)
+            & (pl.col("code").str.count_matches(".", literal=True) == 3)
         )
         suggestion = None
         if named and name and near.height:

@@ -23,7 +23,8 @@ def hash_of(figures: list[dict[str, Any]]) -> str:
     """SHA-256 over one line per figure: period, indicator, version, place, breakdown, numerator, denominator,
     value; sorted as bytes. Numbers are written as PostgreSQL keeps them, without trailing zeros."""
     lines = sorted(
-        "|".join([f["period"], *("" if f[c] is None else _text(f[c]) for c in _COLUMNS)]).encode() for f in figures
+        "|".join([f["period"], *("" if f[c] is None else _text(f[c]) for c in _COLUMNS)]).encode()
+        for f in figures
     )
     return hashlib.sha256(b"\n".join(lines)).hexdigest()
 
@@ -117,15 +118,14 @@ def _candidate(connection: Connection, build: dict[str, Any], period: str, gate:
     figures = figures_of_build(connection, build["id"], period)
     release_hash = hash_of(figures)
     published = connection.execute(
-        "select r.* from ops.published p join ops.release r on r.id = p.release_id where p.period = %s", [period]
+        "select r.* from ops.published p join ops.release r on r.id = p.release_id where p.period = %s",
+        [period],
     ).fetchone()
     if published and published["release_hash"] == release_hash:
         return None
     version = published["version"] + 1 if published else 1
-    if published:
-        reason = "restatement"
-    else:
-        reason = "opening" if build["purpose"] == "opening" else "first"
+    first = "opening" if build["purpose"] == "opening" else "first"
+    reason = "restatement" if published else first
     explanation = page.explanation(connection, build, period, reason, published)
     context = page.context(connection, build, period, version, reason, explanation, published, figures, gate)
     page_hash = hashlib.sha256(rfc8785.dumps(context)).hexdigest()
@@ -145,7 +145,17 @@ def _candidate(connection: Connection, build: dict[str, Any], period: str, gate:
     row = connection.execute(
         "insert into ops.release (period, version, build_id, reason, explanation, release_hash, page_hash, context,"
         " ledger_no) values (%s, %s, %s, %s, %s, %s, %s, %s, %s) returning id",
-        [period, version, build["id"], reason, Jsonb(explanation), release_hash, page_hash, Jsonb(context), number],
+        [
+            period,
+            version,
+            build["id"],
+            reason,
+            Jsonb(explanation),
+            release_hash,
+            page_hash,
+            Jsonb(context),
+            number,
+        ],
     ).fetchone()
     assert row is not None
     with (
@@ -181,13 +191,17 @@ def approve(releases: list[dict[str, Any]], approver: str, acknowledged: list[st
     """
     with connect() as connection:
         for shown in releases:
-            row = connection.execute("select * from ops.release where id = %s for update", [shown["id"]]).fetchone()
+            row = connection.execute(
+                "select * from ops.release where id = %s for update", [shown["id"]]
+            ).fetchone()
             if not row or row["superseded"] or row["release_hash"] != shown["release_hash"]:
                 raise PantauError(
                     "The candidate is no longer the one that was shown: newer data came.",
                     where={"period": shown["period"], "version": shown["version"]},
                     next_step=f"Look at the new candidate and approve that: `pantau approve {shown['period']}`.",
                 )
+            if connection.execute("select from ops.approval where release_id = %s", [row["id"]]).fetchone():
+                continue
             warnings = {f.rule for f in checks.gate(connection, row["build_id"]).warnings}
             if left := sorted(warnings - set(acknowledged)):
                 raise PantauError(
@@ -228,7 +242,9 @@ def publish(releases: list[int]) -> bool:
         for row in rows:
             if not row["published"]:
                 _publish(connection, row)
-        done.note = ", ".join(f"{r['period']} v{r['version']}" for r in (rows if len(rows) < 4 else [rows[0], rows[-1]]))
+        done.note = ", ".join(
+            f"{r['period']} v{r['version']}" for r in (rows if len(rows) < 4 else [rows[0], rows[-1]])
+        )
         return True
 
 

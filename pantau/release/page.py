@@ -119,7 +119,8 @@ def explanation(
     for row in changed:
         title = catalogue.feed(row["feed"]).title
         day = {
-            language: row["known_at"] and format_date(row["known_at"].astimezone(periods.JAKARTA), "long", locale)
+            language: row["known_at"]
+            and format_date(row["known_at"].astimezone(periods.JAKARTA), "long", locale)
             for language, locale in (("id", "id_ID"), ("en", "en_GB"))
         }
         if row["gone"]:
@@ -157,7 +158,9 @@ def _published(connection: Connection, period: str, cutoff: int) -> tuple[int, b
 
 
 def _registers(connection: Connection, ids: list[int]) -> dict[str, list[dict[str, Any]]]:
-    rows = connection.execute("select name, rows from ops.register_version where id = any(%s)", [ids]).fetchall()
+    rows = connection.execute(
+        "select name, rows from ops.register_version where id = any(%s)", [ids]
+    ).fetchall()
     return {row["name"]: row["rows"] for row in rows}
 
 
@@ -201,7 +204,9 @@ def _indicator(
         "denominator": _number(figure["denominator"]) if figure else None,
         "missing": [] if figure else [f for f in needs if f not in how or how[f]["how"] == "missing"],
         "carried": [
-            {"feed": f, "from": how[f]["source_period"]} for f in needs if f in how and how[f]["how"] == "carried"
+            {"feed": f, "from": how[f]["source_period"]}
+            for f in needs
+            if f in how and how[f]["how"] == "carried"
         ],
         "change": None
         if moved is None
@@ -314,7 +319,9 @@ def _provinces(
             "value": _rounded(figure["value"], d["decimals"]),
             "numerator": _number(figure["numerator"]),
             "denominator": _number(figure["denominator"]),
-            "change": _rounded(figure["value"] - earlier["value"], d["decimals"]) if known and earlier else None,
+            "change": _rounded(figure["value"] - earlier["value"], d["decimals"])
+            if known and earlier
+            else None,
         }
 
     lines = []
@@ -336,7 +343,8 @@ def _restatements(
 ) -> list[dict[str, Any]]:
     """What was published anew since the previous period's first release, and this release where it is one."""
     names = {
-        d["indicator_id"]: d for d in _registers(connection, build["register_version_ids"])["indicator_register"]
+        d["indicator_id"]: d
+        for d in _registers(connection, build["register_version_ids"])["indicator_register"]
     }
     rows = connection.execute(
         "select r.* from ops.release r join ops.publication p on p.release_id = r.id where r.version > 1"
@@ -355,9 +363,14 @@ def _restatements(
         new = connection.execute("select * from ops.figure where release_id = %s", [row["id"]]).fetchall()
         found.append(
             _restatement(
-                row["period"], row["version"], row["context"]["cutoff_at"], row["explanation"],
-                _keyed(old), _keyed(new), names,
-            )  # fmt: skip
+                row["period"],
+                row["version"],
+                row["context"]["cutoff_at"],
+                row["explanation"],
+                _keyed(old),
+                _keyed(new),
+                names,
+            )
         )
     if published:
         old = connection.execute(
@@ -441,9 +454,7 @@ def _feed(
     ).fetchone()
     assert first is not None
     due = (
-        periods.due(period, feed.due_day)
-        if feed.due_day is not None and feed.cadence == "monthly"
-        else None
+        periods.due(period, feed.due_day) if feed.due_day is not None and feed.cadence == "monthly" else None
     )
     observed = due is not None and standing is not None and standing["source_period"] == period
     files = connection.execute(

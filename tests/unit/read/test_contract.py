@@ -80,7 +80,13 @@ def test_a_bad_cell_refuses_its_row_and_no_other(
 
 
 def test_a_key_stands_once(tmp_path: Path) -> None:
-    rows = [row(), row(), row(kode_akun="222222"), row(kode_akun="222222", uraian="other"), row(kode_akun="333333")]
+    rows = [
+        row(),
+        row(),
+        row(kode_akun="222222"),
+        row(kode_akun="222222", uraian="other"),
+        row(kode_akun="333333"),
+    ]
     key = "kode_akun, versi_anggaran"
     assert refused(read(tmp_path, rows)) == {
         2: {(key, "key_repeated")}, 3: {(key, "key_contradicted")}, 4: {(key, "key_contradicted")},
@@ -89,7 +95,9 @@ def test_a_key_stands_once(tmp_path: Path) -> None:
 
 def test_totals_are_set_aside_and_used_as_controls(tmp_path: Path) -> None:
     total = row(kelompok_belanja="JUMLAH", kode_akun="", uraian="", pagu_idr="2.469.134,00")
-    result = read(tmp_path, [row(), row(kode_akun="222222"), row(kode_akun="3", versi_anggaran="RAPBN"), total])
+    result = read(
+        tmp_path, [row(), row(kode_akun="222222"), row(kode_akun="3", versi_anggaran="RAPBN"), total]
+    )
     assert result.set_aside["source_row"].to_list() == [4]
     controls = {c["name"]: (c["delivered"], c["computed"]) for c in result.controls.iter_rows(named=True)}
     assert controls == {
@@ -136,13 +144,29 @@ def money(value: Decimal) -> str:
 @given(st.lists(st.decimals(0, 10**15, places=2), min_size=1, max_size=40))
 def test_money_survives_to_the_last_digit(tmp_path: Path, amounts: list[Decimal]) -> None:
     rows = [
-        row(kode_akun=f"{i:06d}", pagu_idr=money(a), realisasi_kumulatif_idr="0,00") for i, a in enumerate(amounts)
+        row(kode_akun=f"{i:06d}", pagu_idr=money(a), realisasi_kumulatif_idr="0,00")
+        for i, a in enumerate(amounts)
     ]
     assert read(tmp_path, rows).accepted["pagu_idr"].to_list() == amounts
 
 
 cell = st.sampled_from(
-    ["K/L", "TKDD", "JUMLAH", "", "-", "521111", "x;y", 'a"b', "APBN", "1.000,00", "-1,0", "1e5", "\u2013", "=1+1"]
+    [
+        "K/L",
+        "TKDD",
+        "JUMLAH",
+        "",
+        "-",
+        "521111",
+        "x;y",
+        'a"b',
+        "APBN",
+        "1.000,00",
+        "-1,0",
+        "1e5",
+        "\u2013",
+        "=1+1",
+    ]
 )
 
 
