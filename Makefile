@@ -19,7 +19,6 @@ lint: setup    ## style, types, import rules, SQL, rule files
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/sqlfluff lint --disable-progress-bar --processes 2 dbt_project/models dbt_project/tests
-	@$(BIN)/python -m pantau.checks
 
 bench: setup   ## where the time goes, beside the sum of the bare parts
 	@$(BIN)/python -m bench

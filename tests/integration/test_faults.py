@@ -91,9 +91,7 @@ def count(table: str) -> int:
 
 
 @pytest.mark.parametrize(("faulty", "caught"), [(k, v) for k, v in CAUGHT.items()], indirect=["faulty"])
-def test_the_fault_is_caught_by_the_rule_that_names_it(
-    faulty: tuple[Stage, str, str], caught: str
-) -> None:
+def test_the_fault_is_caught_by_the_rule_that_names_it(faulty: tuple[Stage, str, str], caught: str) -> None:
     stage, feed, period = faulty
     kind, _, what = caught.partition(": ")
     before = {t: count(t) for t in ("ops.delivery", "ops.reading")}
@@ -142,7 +140,9 @@ def test_text_that_is_no_fault_of_the_row_is_kept_as_text(faulty: tuple[Stage, s
     stage, feed, period = faulty
     reading, _ = stage.deliver(feed, period)
     with connect() as connection:
-        rows = connection.execute(f"select uraian from raw.{feed} where reading_id = %s", [reading]).fetchall()
+        rows = connection.execute(
+            f"select uraian from raw.{feed} where reading_id = %s", [reading]
+        ).fetchall()
     assert len(rows) == count("raw.kemenkeu__anggaran_tik") // 2
 
 

@@ -72,6 +72,10 @@ def test_a_rejected_delivery_that_its_source_still_serves_does_not_come_back(tmp
 @pytest.mark.usefixtures("database")
 def test_the_ledger_refuses_change(tmp_path: Path) -> None:
     bring(tmp_path, "x")
-    for statement in ("update ops.ledger set kind = 'x'", "delete from ops.ledger", "truncate ops.ledger cascade"):
+    for statement in (
+        "update ops.ledger set kind = 'x'",
+        "delete from ops.ledger",
+        "truncate ops.ledger cascade",
+    ):
         with pytest.raises(Exception, match="append-only"), connect() as connection:
             connection.execute(statement)

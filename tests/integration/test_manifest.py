@@ -1,0 +1,173 @@
+"""The manifest and what is due: which reading stands for what, as known when, and when a month may close."""
+
+from datetime import datetime
+
+import pytest
+
+from pantau import clock, landing, ledger, warehouse
+from pantau.close import plan
+from pantau.database import Connection, connect
+from pantau.errors import PantauError
+from pantau.periods import JAKARTA
+from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G, WILAYAH
+
+pytestmark = pytest.mark.usefixtures("database")
+
+
+def at(day: str) -> None:
+    """Set the product's clock."""
+    with connect() as connection:
+        clock.set_to(connection, datetime.fromisoformat(day + "T09:00").replace(tzinfo=JAKARTA))
+
+
+def deliver(feed: str, period: str, *, read: bool = True) -> tuple[int, int]:
+    """A delivery, and its sealed reading: ids (0 where it is not read)."""
+    with connect() as connection:
+        number = ledger.append(connection, "delivery", {"feed": feed, "period": period})
+        row = connection.execute(
+            "insert into ops.delivery (feed, period, content_hash, sender, received_at, known_at, simulated, ledger_no)"
+            " values (%s, %s, %s, 'test', now(), now(), false, %s) returning id",
+            [feed, period, str(number), number],
+        ).fetchone()
+        assert row is not None
+        if not read:
+            return row["id"], 0
+        number = ledger.append(connection, "reading", {"delivery": row["id"]})
+        sealed = connection.execute(
+            "insert into ops.reading (delivery_id, contract_version, rows, accepted, refused, set_aside, ledger_no)"
+            " values (%s, 'x', 0, 0, 0, 0, %s) returning id",
+            [row["id"], number],
+        ).fetchone()
+        assert sealed is not None
+        return row["id"], sealed["id"]
+
+
+def head() -> int:
+    """The ledger's newest entry."""
+    with connect() as connection:
+        return ledger.head(connection)
+
+
+def manifest(first: str, last: str = "", cutoff: int = 0) -> dict[tuple[str, str], tuple[int, str, str]]:
+    """(feed, period) → reading, source period, how."""
+    with connect() as connection:
+        inputs, _ = warehouse.manifest(
+            connection, first, last or first, cutoff=cutoff or ledger.head(connection)
+        )
+    return {(i.feed, i.period): (i.reading_id, i.source_period, i.how) for i in inputs}
+
+
+def missing(period: str) -> dict[str, bool]:
+    """feed → whether the close may go on without it."""
+    with connect() as connection:
+        return {
+            m.feed: m.ready
+            for m in warehouse.manifest(connection, period, period, cutoff=ledger.head(connection))[1]
+        }
+
+
+def end_build(connection: Connection, build: int, outcome: str = "candidate") -> None:
+    """Write down that a build has ended."""
+    number = ledger.append(connection, "build_outcome", {"build": build})
+    connection.execute("insert into ops.build_outcome values (%s, %s, %s)", [build, outcome, number])
+
+
+def test_each_kind_of_feed_stands_as_its_description_says() -> None:
+    at("2026-04-20")
+    old, new = deliver(WILAYAH, "2022-11")[1], deliver(WILAYAH, "2026-03")[1]
+    months = {p: deliver(ANGGARAN, p)[1] for p in ("2025-12", "2026-01", "2026-02", "2026-03")}
+    january, march = deliver(DESA_4G, "2026-01")[1], deliver(DESA_4G, "2026-03")[1]
+    assert manifest("2026-02", "2026-03") == {
+        # every vintage for its own month, and the newest up to it for each month of the build
+        (WILAYAH, "2022-11"): (old, "2022-11", "own"),
+        (WILAYAH, "2026-02"): (old, "2022-11", "effective"),
+        (WILAYAH, "2026-03"): (new, "2026-03", "own"),
+        # every month of the year, from January
+        **{(ANGGARAN, p): (months[p], p, "own") for p in ("2026-01", "2026-02", "2026-03")},
+        # its own month alone
+        (DESA_4G, "2026-03"): (march, "2026-03", "own"),
+    }
+    assert january not in {reading for reading, _, _ in manifest("2026-02", "2026-03").values()}
+
+
+def test_the_newest_delivery_not_rejected_stands_as_known_at_the_cut_off() -> None:
+    at("2026-04-20")
+    first, cut = deliver(DESA_4G, "2026-03")[1], head()
+    bad, second = deliver(DESA_4G, "2026-03")
+    assert manifest("2026-03")[DESA_4G, "2026-03"][0] == second
+    assert manifest("2026-03", cutoff=cut)[DESA_4G, "2026-03"][0] == first
+    before = head()
+    landing.decide(bad, "rejection", "tester", "wrong")
+    assert manifest("2026-03")[DESA_4G, "2026-03"][0] == first
+    assert manifest("2026-03", cutoff=before)[DESA_4G, "2026-03"][0] == second
+    landing.decide(bad, "reinstatement", "tester", "right after all")
+    assert manifest("2026-03")[DESA_4G, "2026-03"][0] == second
+
+
+def test_a_newer_delivery_that_cannot_be_read_does_not_let_the_older_one_stand() -> None:
+    at("2026-04-20")
+    deliver(DESA_4G, "2026-03")
+    deliver(DESA_4G, "2026-03", read=False)
+    deliver(WILAYAH, "2025-01")
+    deliver(WILAYAH, "2026-02", read=False)
+    assert (DESA_4G, "2026-03") not in manifest("2026-03")
+    assert (WILAYAH, "2026-03") not in manifest("2026-03")
+    assert missing("2026-03")[DESA_4G] is False
+    with pytest.raises(PantauError, match="cannot be read") as caught:
+        warehouse.open_build("2026-03", "2026-03", "close")
+    assert "--without" in str(caught.value)
+
+
+def test_a_feed_that_may_be_omitted_is_waited_for_until_its_grace_ends() -> None:
+    at("2026-04-15")  # due on the 5th, ten days of grace: the 15th is the last of them
+    deliver(WILAYAH, "2025-01"), deliver(DESA_3T, "2025-01"), deliver(DESA_4G, "2026-03")
+    assert missing("2026-03")[ANGGARAN] is False
+    at("2026-04-16")
+    deliver(DESA_3T, "2026-01")
+    assert missing("2026-03") == {ANGGARAN: True, "kemendagri__penduduk": True}
+
+
+def test_a_month_is_due_once_and_again_when_its_own_inputs_change() -> None:
+    at("2025-02-20")
+    deliver(WILAYAH, "2025-01"), deliver(DESA_3T, "2025-01")
+    assert plan() is None
+    deliver(DESA_4G, "2025-01"), deliver(ANGGARAN, "2025-01")
+    due = plan()
+    assert due is not None
+    assert (due["first"], due["last"], due["purpose"]) == ("2025-01", "2025-01", "close")
+    build = warehouse.open_build(**due)
+    assert plan() == due  # cut off: the same again
+    assert warehouse.open_build(**due) == build
+    with connect() as connection:
+        end_build(connection, build)
+    assert plan() is None
+    deliver(DESA_3T, "2025-02")  # in force from February: January does not care
+    assert plan() is None
+    deliver(DESA_4G, "2025-01")
+    assert plan() == due
+    assert warehouse.open_build(**due) != build
+
+
+def test_the_running_month_is_never_due() -> None:
+    at("2025-01-31")
+    deliver(WILAYAH, "2025-01"), deliver(DESA_3T, "2025-01")
+    deliver(DESA_4G, "2025-01"), deliver(ANGGARAN, "2025-01")
+    assert plan() is None
+    at("2025-02-01")
+    deliver(DESA_3T, "2025-01")
+    assert plan() is not None
+
+
+def test_leaving_a_feed_out_is_a_decision_with_a_name_and_a_reason() -> None:
+    at("2025-02-20")
+    deliver(WILAYAH, "2025-01")
+    with pytest.raises(PantauError, match="decision"):
+        plan("2025-01", without=[DESA_4G])
+    with pytest.raises(PantauError, match="no feed 'x'"):
+        plan("2025-01", without=["x"], by="a", why="b")
+    planned = plan("2025-01", without=[DESA_4G, DESA_3T], by="a", why="b")
+    assert planned is not None
+    build = warehouse.open_build(**planned)
+    with connect() as connection:
+        row = connection.execute("select without from ops.build where id = %s", [build]).fetchone()
+    assert row == {"without": [DESA_3T, DESA_4G]}

@@ -1,0 +1,139 @@
+"""Real input on the machine's own clock: the register and the population list, through the inbox, to a page."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pypdfium2
+import pytest
+
+from pantau import server
+from pantau.database import Connection, connect
+from pantau.settings import settings
+
+pytestmark = pytest.mark.shared_data
+REGISTERS = {"2022-11": "wilayah_2022.csv.gz", "2025-04": "wilayah_2025.csv.gz"}  # months of the decrees
+WITHOUT = ["komdigi__desa_4g", "komdigi__desa_3t"]
+
+
+@pytest.fixture(scope="module")
+def real(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[dict[str, Any]]:
+    """A product of its own, to which a person brought the registers and the population list."""
+    data: Path = Path(__file__).resolve().parents[3] / "shared" / "data"
+    folder = tmp_path_factory.mktemp("real")
+    names = {"PANTAU_VAR": folder / "var", "PANTAU_INBOX": folder / "inbox", "PANTAU_OUT": folder / "out"}
+    brought = {
+        **{f"kemendagri__wilayah/{p}": settings.root / "register" / name for p, name in REGISTERS.items()},
+        "kemendagri__penduduk/2025-12": data / "regions" / "penduduk_2024.csv",
+    }
+    for place, file in brought.items():
+        (folder / "inbox" / place).mkdir(parents=True)
+        shutil.copy(file, folder / "inbox" / place)
+    environment = {k: v for k, v in os.environ.items() if k != "DATABASE_URL"} | {
+        k: str(v) for k, v in names.items()
+    }
+
+    def pantau(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "pantau.cli", *arguments],
+            env=environment, capture_output=True, text=True, check=False, cwd=settings.root,
+        )  # fmt: skip
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settings, "var", folder / "var")
+        patch.setattr(settings, "database_url", "")
+        with server.running():
+            yield {"pantau": pantau, "out": folder / "out"}
+
+
+def pulled(real: dict[str, Any]) -> None:
+    """The feeds of the inbox, run."""
+    ran = real["pantau"]("pull", "kemendagri__wilayah", "kemendagri__penduduk")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def reading(connection: Connection, feed: str) -> dict[str, Any]:
+    """The feed's newest reading."""
+    row = connection.execute(
+        "select r.*, d.simulated from ops.reading r join ops.delivery d on d.id = r.delivery_id where d.feed = %s"
+        " order by d.period desc limit 1",
+        [feed],
+    ).fetchone()
+    assert row is not None
+    return row
+
+
+def test_the_population_list_is_read_with_its_regions_and_controlled_by_its_total(
+    real: dict[str, Any],
+) -> None:
+    pulled(real)
+    with connect() as connection:
+        found = reading(connection, "kemendagri__penduduk")
+        assert (found["rows"], found["accepted"], found["refused"], found["set_aside"]) == (553, 552, 0, 1)
+        assert not found["simulated"]
+        totals = connection.execute(
+            "select name, delivered, computed from ops.control_total where reading_id = %s", [found["id"]]
+        ).fetchall()
+        assert len(totals) == 6
+        assert all(t["delivered"] == t["computed"] for t in totals)
+        assert {t["computed"] for t in totals if t["name"].startswith("penduduk_count")} == {
+            Decimal(284973643)
+        }
+        checked = connection.execute(
+            "select count(*) as n from ops.check_result x join ops.check_run c on c.id = x.check_run_id"
+            " where c.reading_id = %s and x.passed",
+            [found["id"]],
+        ).fetchone()
+        assert checked is not None
+        assert checked["n"] >= 4
+
+
+def test_a_month_closes_on_these_alone_and_says_what_is_missing(real: dict[str, Any]) -> None:
+    pulled(real)
+    left_out = [word for feed in WITHOUT for word in ("--without", feed)]
+    undecided = real["pantau"]("close", "2025-12")
+    assert undecided.returncode == 1
+    assert "not complete: komdigi__desa_3t" in undecided.stderr
+    assert "--without" in undecided.stderr
+    unsaid = real["pantau"]("close", "2025-12", *left_out)
+    assert unsaid.returncode == 1
+    assert "--why" in unsaid.stderr
+    closed = real["pantau"](
+        "close", "2025-12", *left_out, "--by", "tester", "--why", "only real data is there"
+    )
+    assert closed.returncode == 0, closed.stdout + closed.stderr
+    approved = real["pantau"]("approve", "2025-12", "--acknowledge", "--by", "tester")
+    assert approved.returncode == 0, approved.stdout + approved.stderr
+
+    with connect() as connection:
+        build = connection.execute("select * from ops.build").fetchone()
+        assert build is not None
+        assert build["without"] == sorted(WITHOUT)
+        assert not build["simulated"]
+        decision = connection.execute("select what from ops.ledger where kind = 'build'").fetchone()
+        assert decision is not None
+        assert decision["what"]["why"] == "only real data is there"
+        published = connection.execute("select * from public.published_release").fetchone()
+        assert published is not None
+        assert published["version"] == 1
+    with connect(options=f"-c pantau.build={build['id']}") as connection:
+        sums = connection.execute(
+            "select length(wilayah_kode) as level, count(*) as regions, sum(penduduk_count) as people"
+            " from staging.stg_kemendagri__penduduk where period = '2025-12' group by 1 order by 1"
+        ).fetchall()
+        assert sums == [
+            {"level": 2, "regions": 38, "people": 284973643},
+            {"level": 5, "regions": 514, "people": 284973643},
+        ]
+    pdf = pypdfium2.PdfDocument(real["out"] / "2025-12" / "v1" / "nasional.id.pdf")
+    pages = [" ".join(page.get_textpage().get_text_bounded().split()) for page in pdf]
+    assert not any("SIMULASI" in page for page in pages)
+    for missing in ("Cakupan 4G per desa", "Daftar desa 3T", "Anggaran dan realisasi TIK"):
+        assert missing in pages[0], pages[0]
