@@ -5,6 +5,8 @@ Not a DAG (see .airflowignore). A lock keeps two runners from sharing one databa
 
 import json
 import logging
+import os
+import signal
 import sys
 import warnings
 from pathlib import Path
@@ -29,9 +31,12 @@ class Told(logging.Handler):
 
 
 def answer(what: dict[str, Any]) -> None:
-    """Write one line to the command line."""
-    ANSWERS.write(json.dumps(what) + "\n")
-    ANSWERS.flush()
+    """Write one line to the command line; where that was killed, end too: nobody waits for the rest."""
+    try:
+        ANSWERS.write(json.dumps(what) + "\n")
+        ANSWERS.flush()
+    except BrokenPipeError:
+        os._exit(1)
 
 
 def run(dag: Any, conf: dict[str, Any], told: Told) -> dict[str, Any]:
@@ -54,10 +59,15 @@ def main() -> None:
     from airflow.dag_processing.dagbag import BundleDagBag
     from airflow.utils.db import upgradedb
 
+    from pantau.landing import sweep
     from pantau.settings import settings
 
     with psycopg.connect(settings.database_url, autocommit=True) as lock:
-        lock.execute("select pg_advisory_lock(20200818)")
+        free = lock.execute("select pg_try_advisory_lock(20200818)").fetchone()
+        if free != (True,):
+            answer({"line": "Another command runs DAGs on this database; waiting until it is done."})
+            lock.execute("select pg_advisory_lock(20200818)")
+        sweep()
         upgradedb()
         folder = Path(__file__).parent
         bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
@@ -75,4 +85,7 @@ def main() -> None:
 if __name__ == "__main__":
     ANSWERS = sys.stdout
     sys.stdout = sys.stderr  # what libraries print goes to the log, not between the answers
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the command line, which ends us
     main()
+    sys.stderr.flush()
+    os._exit(0)  # all is done; taking the libraries apart would take seconds

@@ -123,7 +123,7 @@ def close(
             return
         closed = False
         while due := plan():
-            runner.run("close_month", period=due["first"])
+            runner.run("close_month")
             _candidates(due["first"], due["last"])
             closed = True
         if not closed:
@@ -405,15 +405,28 @@ def stop() -> None:
 def psql(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
     """psql on the warehouse."""
     with server.running():
+        signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is psql's own
         code = subprocess.run(
             [server.client("psql"), *(arguments or [])], env={**os.environ, **environment()}, check=False
         ).returncode
     raise typer.Exit(code)
 
 
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def _stop(number: int, _: object) -> None:
+    for each in _STOPS:
+        signal.signal(each, signal.SIG_IGN)  # a second Ctrl-C must not keep us from stopping what we started
+    _tell("\nStopping.")
+    sys.exit(128 + number)
+
+
 def main() -> None:
-    """Run a command; tell errors to a person."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
+    """Run a command; tell errors to a person. Ctrl-C ends it with 130, and what it has started with it."""
+    for each in _STOPS:
+        if signal.getsignal(each) != signal.SIG_IGN:  # as for `nohup`
+            signal.signal(each, _stop)
     try:
         app()
     except PantauError as error:

@@ -20,7 +20,8 @@ def plan(
         without: feeds that are left out by decision of `by`, because of `why`.
 
     Returns:
-        The arguments of `warehouse.open_build`; None where nothing is due.
+        The arguments of `warehouse.open_build`; None where nothing is due. What a person has approved, and the
+        run that was to publish it was cut off, comes first.
     """
     left_out = sorted(without)
     for name in left_out:
@@ -39,6 +40,8 @@ def plan(
                     next_step="Close the months that follow one by one.",
                 )
             purpose = "opening" if last else "close"
+        elif approved := _approved(connection):
+            return approved
         else:
             found = _oldest_due(connection)
             if found is None:
@@ -54,6 +57,17 @@ def _published_within(connection: Connection, first: str, last: str) -> str | No
         "select min(period) as period from ops.published where period between %s and %s", [first, last]
     ).fetchone()
     return row["period"] if row else None
+
+
+def _approved(connection: Connection) -> dict[str, Any] | None:
+    """The build, with the decision it was made under, whose approved releases wait to be published."""
+    return connection.execute(
+        "select b.first_period as first, b.last_period as last, b.purpose, b.without, l.what ->> 'by' as by,"
+        " l.what ->> 'why' as why from ops.release r join ops.approval a on a.release_id = r.id"
+        " join ops.build b on b.id = r.build_id join ops.ledger l on l.no = b.ledger_no"
+        " where not r.superseded and r.id not in (select release_id from ops.publication)"
+        " order by r.period limit 1"
+    ).fetchone()
 
 
 def _oldest_due(connection: Connection) -> str | None:

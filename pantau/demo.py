@@ -70,12 +70,16 @@ class Simulator:
                  *self._arguments],
                 cwd=settings.root, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
             )  # fmt: skip
-        until = time.monotonic() + 60
-        while not endpoints.exists():
-            if self._child.poll() is not None or time.monotonic() > until:
-                raise PantauError("The simulator did not start.", next_step=f"Read the end of {log}.")
-            time.sleep(0.05)
-        self.at: dict[str, Any] = json.loads(endpoints.read_text())
+        try:
+            until = time.monotonic() + 60
+            while not endpoints.exists():
+                if self._child.poll() is not None or time.monotonic() > until:
+                    raise PantauError("The simulator did not start.", next_step=f"Read the end of {log}.")
+                time.sleep(0.05)
+            self.at: dict[str, Any] = json.loads(endpoints.read_text())
+        except BaseException:
+            self._child.kill()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -158,6 +162,8 @@ def walk(runner: Runner, simulator: Simulator, tell: Tell, until: str = "9999") 
         if what == "opening" and not _opened():
             close(runner, *OPENING)
         elif what == "close":
+            for row in _waiting():  # left by a demo that was cut off
+                close(runner, row["period"])
             while due := plan():
                 close(runner, due["first"])
         reached = None
@@ -172,6 +178,11 @@ def close(runner: Runner, first: str, last: str = "") -> None:
     if waiting:
         release.approve(waiting, APPROVER, warnings)
         runner.run("close_month", period=first, last=last)
+
+
+def _waiting() -> list[dict[str, Any]]:
+    with connect() as connection:
+        return release.candidates(connection, OPENING[1], "9999-12")
 
 
 def _opened() -> bool:

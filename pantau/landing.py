@@ -154,19 +154,23 @@ def path_of(digest: str) -> Path:
 
 
 def _keep(source: Path) -> tuple[str, int]:
-    """Copy a file under its SHA-256 unless it is there; returns the hash and its size."""
+    """Move a fetched file under its SHA-256 unless it is there; returns the hash and its size."""
     with open(source, "rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     target = path_of(digest)
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
-        half = target.with_name(f"{digest}.{os.getpid()}")
-        shutil.copyfile(source, half)
-        with open(half, "rb") as file:
+        with open(source, "rb") as file:
             os.fsync(file.fileno())
-        half.chmod(0o444)
-        half.rename(target)
+        source.chmod(0o444)
+        source.rename(target)
     return digest, target.stat().st_size
+
+
+def sweep() -> None:
+    """Delete what killed pulls have left. For a moment at which nobody pulls."""
+    for spool in settings.landing.glob("incoming-*"):
+        shutil.rmtree(spool, ignore_errors=True)
 
 
 def decide(delivery: int, kind: str, by: str, why: str) -> int:

@@ -65,11 +65,17 @@ class Runner:
             env={**environment(), **self._variables},
             cwd=settings.root,
         )
-        self._answer()
+        try:
+            self._answer()
+        except BaseException:
+            self._child.kill()
+            raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         assert self._child.stdin is not None
+        if kind and not issubclass(kind, Exception):
+            self._child.kill()  # a person wants to stop now; what is cut off is taken up again
         self._child.stdin.close()
         try:
             self._child.wait(20)

@@ -11,8 +11,9 @@ import secrets
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -108,10 +109,17 @@ def _initialise(data: Path, password: Path) -> None:
 
 
 def _port(data: Path) -> int | None:
-    """The port of the running server, or None."""
-    if _run(_binaries() / "pg_ctl", "-D", data, "status").returncode:
-        return None
-    return int((data / "postmaster.pid").read_text().split("\n")[3])
+    """The port of the running server, or None. One that a killed command left half started is waited for."""
+    known = data / "postmaster.pid"
+    while not _run(_binaries() / "pg_ctl", "-D", data, "status").returncode:
+        with suppress(FileNotFoundError):  # it ends at this moment
+            told = known.read_text().split("\n")
+            if told[7:] and told[7].strip() == "ready":
+                if Path("/proc", told[0], "cmdline").read_bytes().split(b"\0")[0].endswith(b"postgres"):
+                    return int(told[3])
+                known.unlink()  # it was killed; its number is a zombie's or another process's by now
+        time.sleep(0.1)
+    return None
 
 
 def _start(data: Path) -> int:
@@ -148,13 +156,13 @@ def running() -> Iterator[str]:
     data, password = settings.var / "postgres", settings.var / "postgres.password"
     settings.var.mkdir(parents=True, exist_ok=True)
     with open(settings.var / "postgres.users", "w") as users:
-        with _door():
-            _initialise(data, password)
-            port = _start(data)
-            fcntl.flock(users, fcntl.LOCK_SH)
-        url = f"postgresql://{USER}:{password.read_text()}@127.0.0.1:{port}/pantau"
-        settings.database_url = os.environ["DATABASE_URL"] = url
         try:
+            with _door():
+                _initialise(data, password)
+                port = _start(data)
+                fcntl.flock(users, fcntl.LOCK_SH)
+            url = f"postgresql://{USER}:{password.read_text()}@127.0.0.1:{port}/pantau"
+            settings.database_url = os.environ["DATABASE_URL"] = url
             yield url
         finally:
             settings.database_url = ""

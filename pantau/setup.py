@@ -75,7 +75,7 @@ def _databases() -> None:
         if "does not exist" not in str(error):
             raise
     with psycopg.connect(**server, dbname="postgres", autocommit=True) as connection:
-        for name in (wanted, airflow_database()):
+        for name in (airflow_database(), wanted):  # the one that is looked for comes last
             there = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
             if not there:
                 connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))

@@ -16,6 +16,7 @@ import secrets
 import signal
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -75,15 +76,20 @@ def known_secrets(state: Path) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def alone(state: Path) -> Iterator[None]:
-    """One simulator for one state folder."""
+def alone(state: Path, patience_s: float) -> Iterator[None]:
+    """One simulator for one state folder. One that is ending, for its parent was killed, is waited for."""
+    until = time.monotonic() + patience_s
     with open(state / "lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise SystemExit(
-                f"simulator: another one runs on {state}; stop it, or give another --state"
-            ) from None
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.monotonic() > until:
+                    raise SystemExit(
+                        f"simulator: another one runs on {state}; stop it, or give another --state"
+                    ) from None
+                time.sleep(0.1)
         yield
 
 
@@ -167,7 +173,7 @@ async def serve(options: argparse.Namespace, institutions: Institutions) -> None
     web = asyncio.create_task(server.serve(sockets=[listeners[0]]))
     while not server.started and not web.done():
         await asyncio.sleep(0.01)
-    ports_file.write_text(json.dumps(dict(zip(("http", "sftp"), ports, strict=True))), encoding="utf-8")
+    write_private(ports_file, dict(zip(("http", "sftp"), ports, strict=True)))
     public = keys[0].export_public_key().decode().split()
     endpoints = {
         "http": f"http://127.0.0.1:{ports[0]}",
@@ -200,7 +206,7 @@ def main(argv: list[str] | None = None) -> int:
     logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
     if not options.state.exists():
         options.state.mkdir(parents=True, mode=0o700)
-    with alone(options.state):
+    with alone(options.state, patience_s=5 if options.with_parent else 0):
         (options.state / "endpoints.json").unlink(missing_ok=True)
         provinces = [code for code in options.provinces.split(",") if code]
         try:

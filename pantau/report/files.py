@@ -28,7 +28,9 @@ def write(releases: list[int]) -> list[Path]:
     written = []
     for release in releases:
         with connect() as connection:
-            row = connection.execute("select * from ops.release where id = %s", [release]).fetchone()
+            row = connection.execute(  # locked, for two at once would write the same file
+                "select * from ops.release where id = %s for update", [release]
+            ).fetchone()
             assert row is not None
             if row["reason"] == "opening":
                 continue
@@ -70,7 +72,7 @@ def _digest(content: bytes) -> str:
 
 def _write(target: Path, content: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    half = target.with_name(f".{target.name}.{os.getpid()}")
+    half = target.with_name(f".{target.name}.half")  # what a killed render left is written over
     with open(half, "wb") as file:
         file.write(content)
         file.flush()
