@@ -4,7 +4,7 @@ from datetime import datetime
 
 import pytest
 
-from pantau import clock, landing, ledger, warehouse
+from pantau import catalogue, clock, landing, ledger, warehouse
 from pantau.close import plan
 from pantau.database import Connection, connect
 from pantau.errors import PantauError
@@ -20,14 +20,14 @@ def at(day: str) -> None:
         clock.set_to(connection, datetime.fromisoformat(day + "T09:00").replace(tzinfo=JAKARTA))
 
 
-def deliver(feed: str, period: str, *, read: bool = True) -> tuple[int, int]:
+def deliver(feed: str, period: str, *, read: bool = True, simulated: bool = False) -> tuple[int, int]:
     """A delivery, and its sealed reading: ids (0 where it is not read)."""
     with connect() as connection:
         number = ledger.append(connection, "delivery", {"feed": feed, "period": period})
         row = connection.execute(
             "insert into ops.delivery (feed, period, content_hash, sender, received_at, known_at, simulated, ledger_no)"
-            " values (%s, %s, %s, 'test', now(), now(), false, %s) returning id",
-            [feed, period, str(number), number],
+            " values (%s, %s, %s, 'test', now(), now(), %s, %s) returning id",
+            [feed, period, str(number), simulated, number],
         ).fetchone()
         assert row is not None
         if not read:
@@ -171,3 +171,33 @@ def test_leaving_a_feed_out_is_a_decision_with_a_name_and_a_reason() -> None:
     with connect() as connection:
         row = connection.execute("select without from ops.build where id = %s", [build]).fetchone()
     assert row == {"without": [DESA_3T, DESA_4G]}
+
+
+def test_one_simulated_delivery_among_real_ones_marks_the_build() -> None:
+    at("2025-03-20")
+    deliver(WILAYAH, "2025-01"), deliver(DESA_3T, "2025-01")
+    deliver(DESA_4G, "2025-01"), deliver(DESA_4G, "2025-02", simulated=True)
+    marks = {}
+    for period in ("2025-01", "2025-02"):
+        build = warehouse.open_build(period, period, "close")
+        with connect() as connection:
+            row = connection.execute("select simulated from ops.build where id = %s", [build]).fetchone()
+            assert row is not None
+            marks[period] = row["simulated"]
+    assert marks == {"2025-01": False, "2025-02": True}
+
+
+def test_a_feed_that_carries_forward_lends_its_last_month_of_the_year(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    feeds = dict(catalogue.load())
+    feeds[ANGGARAN] = feeds[ANGGARAN].model_copy(update={"without": "carry_forward"})
+    monkeypatch.setattr(catalogue, "load", lambda: feeds)
+    at("2026-04-20")
+    december, january = deliver(ANGGARAN, "2025-12")[1], deliver(ANGGARAN, "2026-01")[1]
+    found = manifest("2026-03")
+    assert found[ANGGARAN, "2026-03"] == (january, "2026-01", "carried")
+    assert found[ANGGARAN, "2026-02"] == (january, "2026-01", "carried")
+    assert december not in {reading for reading, _, _ in found.values()}
+    assert missing("2026-03")[ANGGARAN] is True
+    assert (ANGGARAN, "2027-01") not in manifest("2027-01")  # last year's amounts say nothing about this one
