@@ -47,6 +47,9 @@ def declare(feed: catalogue.Feed) -> None:
                 [
                     RetryRule("pantau.errors.TransientError", RetryAction.RETRY, reason="may heal by itself"),
                     RetryRule("pantau.errors.PantauError", RetryAction.FAIL, reason="needs a person"),
+                    RetryRule(
+                        "airflow.sdk.exceptions.AirflowNotFoundException", RetryAction.FAIL
+                    ),  # a connection
                 ]
             ),
             "on_failure_callback": tell_failure,

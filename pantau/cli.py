@@ -432,6 +432,10 @@ def main() -> None:
     except PantauError as error:
         Console(stderr=True, highlight=False, soft_wrap=True).print(str(error), markup=False, style="red")
         sys.exit(2 if isinstance(error, BlockedError) else 1)
+    except SystemExit as ended:
+        sys.exit(
+            1 if ended.code == 2 else ended.code
+        )  # 2 is the gate's; the library takes it for a wrong option
 
 
 if __name__ == "__main__":

@@ -66,6 +66,8 @@ def _approved(connection: Connection) -> dict[str, Any] | None:
         " l.what ->> 'why' as why from ops.release r join ops.approval a on a.release_id = r.id"
         " join ops.build b on b.id = r.build_id join ops.ledger l on l.no = b.ledger_no"
         " where not r.superseded and r.id not in (select release_id from ops.publication)"
+        " and not exists (select from ops.build n where n.id > b.id and n.purpose <> 'rebuild'"
+        " and n.first_period = b.first_period and n.last_period = b.last_period)"  # newer data has come since
         " order by r.period limit 1"
     ).fetchone()
 
@@ -89,10 +91,16 @@ def _own(inputs: list[warehouse.Input], period: str) -> set[warehouse.Input]:
 
 
 def _last_seen(connection: Connection, period: str) -> set[warehouse.Input] | None:
-    """The own inputs of the last build that ended for this period; None where none did."""
+    """The own inputs that were there for the last build that ended for this period; None where none did.
+
+    As of its cut-off and not as it used them: a feed that was left out by decision stays out until it sends
+    something new.
+    """
     row = connection.execute(
-        "select b.id from ops.build b join ops.build_outcome o on o.build_id = b.id"
+        "select b.cutoff from ops.build b join ops.build_outcome o on o.build_id = b.id"
         " where %s between b.first_period and b.last_period and b.purpose <> 'rebuild' order by b.id desc limit 1",
         [period],
     ).fetchone()
-    return _own(warehouse.inputs_of(connection, row["id"]), period) if row else None
+    return (
+        _own(warehouse.manifest(connection, period, period, cutoff=row["cutoff"])[0], period) if row else None
+    )

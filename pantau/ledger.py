@@ -1,5 +1,6 @@
 """The ledger: an append-only, hash-chained record of everything that happened, numbered in commit order."""
 
+from datetime import UTC
 from hashlib import sha256
 from typing import Any
 
@@ -16,8 +17,9 @@ _GENESIS = "0" * 64
 def append(connection: Connection, kind: str, what: dict[str, Any]) -> int:
     """Append one entry and return its number, the platform's only order.
 
-    The hash is SHA-256 over the previous hash and the entry as RFC 8785 JSON. The lock is held until the
-    caller's transaction ends, so append as late in it as can be.
+    The hash is SHA-256 over the previous hash and the entry as RFC 8785 JSON, with the database's moment in
+    UTC and the product's in Jakarta. The lock is held until the caller's transaction ends, so append as late
+    in it as can be.
     """
     connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
     last = connection.execute("select no, hash from ops.ledger order by no desc limit 1").fetchone()
@@ -27,7 +29,7 @@ def append(connection: Connection, kind: str, what: dict[str, Any]) -> int:
     written, product = row["moment"], clock.now(connection)
     entry = {
         "no": number, "kind": kind, "what": what,
-        "db_at": written.isoformat(), "product_at": product.isoformat(),
+        "db_at": written.astimezone(UTC).isoformat(), "product_at": product.isoformat(),
     }  # fmt: skip
     digest = sha256(previous.encode() + b"\n" + rfc8785.dumps(entry)).hexdigest()
     connection.execute(

@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 from pantau import catalogue, checks, ledger, warehouse
 from pantau.database import Connection, airflow_database, connect, environment
+from pantau.errors import PantauError
 from pantau.read import raw
 from pantau.settings import settings
 
@@ -68,17 +69,27 @@ def _databases() -> None:
         "host": variables["PGHOST"], "port": variables["PGPORT"],
         "user": variables["PGUSER"], "password": variables["PGPASSWORD"],
     }  # fmt: skip
-    try:
-        with psycopg.connect(**server, dbname=wanted):
-            return
-    except psycopg.OperationalError as error:
-        if "does not exist" not in str(error):
-            raise
-    with psycopg.connect(**server, dbname="postgres", autocommit=True) as connection:
-        for name in (airflow_database(), wanted):  # the one that is looked for comes last
-            there = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
-            if not there:
-                connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+    for name in (wanted, "postgres"):
+        try:
+            with psycopg.connect(**server, dbname=name, autocommit=True) as connection:
+                there = {row[0] for row in connection.execute("select datname from pg_database")}
+                for each in (airflow_database(), wanted):
+                    if each not in there:
+                        connection.execute(sql.SQL("create database {}").format(sql.Identifier(each)))
+                return
+        except psycopg.OperationalError as error:
+            if "does not exist" not in str(error) or name == "postgres":
+                raise PantauError(
+                    f"The database does not let us in: {str(error).strip().splitlines()[-1]}",
+                    where={"host": variables["PGHOST"], "port": variables["PGPORT"], "database": name},
+                    next_step="Compare DATABASE_URL with the server's address, user, password and databases.",
+                ) from error
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise PantauError(
+                f"The databases {wanted} and {airflow_database()} are not both there, and we may not create them.",
+                where={"user": variables["PGUSER"]},
+                next_step="Let an administrator create them: docs/how-to/run-on-your-own-postgresql.md.",
+            ) from error
 
 
 def _keep_register(connection: Connection, name: str) -> None:

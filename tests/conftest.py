@@ -50,6 +50,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The embedded server with a prepared database `pantau` that serves as template; yields its URL."""
     before = {name: getattr(settings, name) for name in _FOLDERS}
     settings.var = tmp_path_factory.mktemp("server")
+    server.OPTIONS["fsync"] = "off"  # a database per test, none of which has to outlive the machine
     with server.running() as url:
         setup.prepare()
         for name, value in before.items():

@@ -179,7 +179,9 @@ def _check(chosen: Callable[[Connection], tuple[_Subject, list[Rule], list[str]]
     with step("check", f"{subject.border} {subject.name}") as done:
         outcome = _run(subject, rules, skipped, digest)
         done.note = f"{outcome.passed} of {outcome.rules} rules hold" + (
-            f"; {', '.join(f'{f.rule} ({f.rows:,})' for f in outcome.findings[:3])}" if outcome.findings else ""
+            f"; {', '.join(f'{f.rule} ({f.rows:,})' for f in outcome.findings[:3])}"
+            if outcome.findings
+            else ""
         )
         return outcome
 

@@ -121,6 +121,11 @@ def _candidate(connection: Connection, build: dict[str, Any], period: str, gate:
         "select r.* from ops.published p join ops.release r on r.id = p.release_id where p.period = %s",
         [period],
     ).fetchone()
+    connection.execute(  # a candidate that waits was made from older data
+        "update ops.release set superseded = true where period = %s and not superseded and id not in"
+        " (select release_id from ops.publication)",
+        [period],
+    )
     if published and published["release_hash"] == release_hash:
         return None
     version = published["version"] + 1 if published else 1
@@ -129,11 +134,6 @@ def _candidate(connection: Connection, build: dict[str, Any], period: str, gate:
     explanation = page.explanation(connection, build, period, reason, published)
     context = page.context(connection, build, period, version, reason, explanation, published, figures, gate)
     page_hash = hashlib.sha256(rfc8785.dumps(context)).hexdigest()
-    connection.execute(
-        "update ops.release set superseded = true where period = %s and not superseded and id not in"
-        " (select release_id from ops.publication)",
-        [period],
-    )
     number = ledger.append(
         connection,
         "candidate",

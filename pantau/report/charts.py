@@ -33,6 +33,8 @@ RAMP = (
     (Decimal(100), "#650D22"),
 )
 _WHITE_FROM = 4  # ink on the lighter steps, white on the last two
+_LEGEND_HEIGHT = 28.0
+_KEY_ROW = 11.0  # between the two rows of keys above the trend
 
 
 @dataclass(frozen=True)
@@ -176,17 +178,14 @@ def tile_map(
     cell = width / columns
     places = _tile_places(tiles, layout, columns)
     rows = 1 + max(r for _, r in places.values())
-    steps_width, legend_height = 150.0, 30.0
-    # The legend stands where the whole country leaves room, beside a narrow map, else below.
     used = 1 + max(c for c, _ in places.values())
-    legend_x = width - steps_width - gap
-    if used * cell + 12 < legend_x:
-        legend_x = used * cell + 12
-        height = max(rows * row, legend_height)
-    elif rows > 2 and all(c < 10 or r < rows - 2 for c, r in places.values()):
-        height = rows * row
-    else:
-        height = rows * row + legend_height + 6
+    # The legend stands right of a narrow map, else right in the rows that the country leaves free, else below.
+    legend_x, legend_width = (columns - 4) * cell, 4 * cell - gap
+    free = 1 + max((r for c, r in places.values() if c >= columns - 4), default=-1)
+    legend_y = free * row + 5
+    if (used + 4) * cell + 12 <= width:
+        legend_x, legend_y = used * cell + 12, 0.0
+    height = max(rows * row, legend_y + _LEGEND_HEIGHT)
     drawing = Drawing(width, height)
     for tile in tiles:
         column, line = places[tile.code]
@@ -202,18 +201,19 @@ def tile_map(
         for i, words in enumerate(lines):
             drawing.text(middle, first + i * 6.7, words, 6.5, ink, anchor="middle")
         drawing.text(middle, below, tile.number, 8.6, ink, bold=True, anchor="middle")
-    _legend(drawing, legend_x, height - legend_height, steps_width, legend)
+    _legend(drawing, legend_x, legend_y, legend_width, legend)
     return drawing.chart(name, alt)
 
 
 def _legend(drawing: Drawing, x: float, y: float, width: float, title: str) -> None:
+    """The steps of the ramp, each with the shares that it stands for."""
     drawing.text(x, y + 6, title, 7, NOTES)
-    step = width / len(RAMP)
+    step, low = width / len(RAMP), Decimal(0)
     for i, (top, colour) in enumerate(RAMP):
-        anchor = "end" if top == 100 else "middle"
-        drawing.rect(x + i * step, y + 10, step, 8, colour, RULE_DARK if i == 0 else None)
-        drawing.text(x + (i + 1) * step, y + 27, str(top), 6.5, AXIS, anchor=anchor)
-    drawing.text(x, y + 27, "0", 6.5, AXIS)
+        share = f"<{top}" if i == 0 else f"≥{low}" if i == len(RAMP) - 1 else f"{low}–{top}"
+        drawing.rect(x + i * step + 0.3, y + 10.3, step - 1, 8, colour, RULE_DARK if i == 0 else None)
+        drawing.text(x + (i + 0.5) * step, y + 26, share, 6.5, AXIS, anchor="middle")
+        low = top
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ class Trend:
     expected: Decimal | None  # the plan at the newest month
     needed: tuple[int, Decimal] | None  # where the required pace arrives
     axis: Callable[[float], str]  # how a number is written on the axis
-    labels: Mapping[str, str]  # actual, plan, needed, last, expected
+    labels: Mapping[str, str]  # actual, plan, needed, restated, last, expected
 
 
 def _nice(top: float) -> float:
@@ -241,7 +241,7 @@ def _nice(top: float) -> float:
 def trend(name: str, what: Trend, alt: str, width: float = 222, height: float = 156) -> Chart:
     """A line over the months with plan and required pace; axis from 0, keys above, newest value named."""
     drawing = Drawing(width, height)
-    left, right, top, bottom = 30.0, width - 6, 22.0, height - 20
+    left, right, top, bottom = 30.0, width - 6, 34.0, height - 20
     values = [float(p.value) for p in what.series if p.value is not None]
     ends = [float(v) for _, v in (what.plan or ())]
     step = _nice(max([*values, *ends, 1.0]))
@@ -261,6 +261,12 @@ def trend(name: str, what: Trend, alt: str, width: float = 222, height: float = 
         for i, words in enumerate(label.split("|")):
             drawing.text(x, bottom + 10 + i * 8, words, 6.5, AXIS, anchor="middle")
     places = [None if p.value is None else place(p.month, float(p.value)) for p in what.series]
+    if places[-1]:
+        # The newest value stands above whatever part of the line it would cross, on paper, not on a grid line.
+        wide = width_of(what.labels["last"], 8.5)
+        last_x = min(places[-1][0] + 5, right)
+        last_y = min(s[1] for s in places if s and s[0] > last_x - wide - 3) - 6
+        drawing.rect(last_x - wide, last_y - 8, wide, 10, PAPER)
     if what.plan:
         drawing.path([place(m, float(v)) for m, v in what.plan], NOTES, 0.9, "3 2")
     if what.plan and what.expected is not None:
@@ -276,24 +282,25 @@ def trend(name: str, what: Trend, alt: str, width: float = 222, height: float = 
         if spot and point.restated:
             drawing.dot(*spot, 2.2, PAPER, INK)
     if places[-1]:
-        x, y = places[-1]
-        drawing.dot(x, y, 2.8, INK)
-        # Above whatever part of the line the label would cross.
-        under = [s[1] for s in places if s and s[0] > x - width_of(what.labels["last"], 9)]
-        drawing.text(min(x + 5, right), min(under) - 6, what.labels["last"], 8.5, bold=True, anchor="end")
+        drawing.dot(*places[-1], 2.8, INK)
+        drawing.text(last_x, last_y, what.labels["last"], 8.5, bold=True, anchor="end")
     _keys(drawing, what)
     return drawing.chart(name, alt)
 
 
 def _keys(drawing: Drawing, what: Trend) -> None:
-    """The names of the lines, in one row above the chart."""
-    x = 0.0
+    """The names of the lines and of the ring, above the chart in two columns."""
     keys: list[tuple[str, str, float, str | None]] = [("actual", INK, 1.8, None)]
     if what.plan:
         keys.append(("plan", NOTES, 0.9, "3 2"))
     if what.needed:
         keys.append(("needed", ALARM, 1.3, "1.5 1.5"))
-    for key, colour, weight, dash in keys:
-        drawing.line(x, 5.5, x + 14, 5.5, colour, weight, dash)
-        drawing.text(x + 17, 8, what.labels[key], 7, colour if key != "actual" else INK)
-        x += 17 + width_of(what.labels[key], 7) + 9
+    if any(p.restated for p in what.series):
+        keys.append(("restated", INK, 0, None))
+    for i, (key, colour, weight, dash) in enumerate(keys):
+        x, y = (i % 2) * drawing.width * 0.55, 5.5 + i // 2 * _KEY_ROW
+        if weight:
+            drawing.line(x, y, x + 14, y, colour, weight, dash)
+        else:
+            drawing.dot(x + 7, y, 2.2, PAPER, colour)
+        drawing.text(x + 18, y + 2.5, what.labels[key], 7, colour)

@@ -31,6 +31,10 @@ class ReportError(PantauError):
     """A report cannot be rendered as it must be."""
 
 
+class TooLong(ReportError):
+    """A report takes more pages than it may."""
+
+
 class Assets(URLFetcher):
     """The only things a page may load: `asset:` names in a dictionary. Everything else stops the render."""
 
@@ -112,11 +116,17 @@ def assets(template_folder: Path, charts: Iterable[Chart]) -> dict[str, bytes]:
     }
 
 
-def render(template_folder: Path, context: Mapping[str, Any], charts: Iterable[Chart] = ()) -> bytes:
+def render(
+    template_folder: Path,
+    context: Mapping[str, Any],
+    charts: Iterable[Chart] = (),
+    most_pages: int | None = None,
+) -> bytes:
     """The report of `template_folder` (template.html.j2, style.css) as PDF/UA-1 and PDF/A-3a.
 
     Dates in the file come from the template's metadata, never from the clock.
-    Raises ReportError: an asset outside the list, a missing character, anything that WeasyPrint complains of.
+    Raises TooLong for more than `most_pages`; ReportError for an asset outside the list, a missing character,
+    anything that WeasyPrint complains of.
     """
     text = html(template_folder, context)
     fetcher = Assets(assets(template_folder, charts))
@@ -127,6 +137,12 @@ def render(template_folder: Path, context: Mapping[str, Any], charts: Iterable[C
             document = weasyprint.HTML(string=text, url_fetcher=fetcher).render(
                 font_config=configuration, pdf_variant="pdf/a-3a"
             )
+            if most_pages and len(document.pages) > most_pages:
+                raise TooLong(
+                    f"The report takes {len(document.pages)} pages, not {most_pages}.",
+                    where=where,
+                    next_step="Show less of its lists.",
+                )
             claim_both_standards(document.metadata)
             result = document.write_pdf(finisher=lambda _, pdf: tags.finish(pdf), pdf_variant="pdf/a-3a")
         except FatalURLFetchingError as error:

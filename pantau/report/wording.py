@@ -85,7 +85,7 @@ class Words:
         return ("−" if amount < 0 else "+" if signed else "") + text
 
     def compact(self, value: str | int | Decimal | None, digits: int = 1, *, short: bool = False) -> str:
-        """A large amount in words: `26,9 triliun`, or `26,9 T`."""
+        """A large amount in words that stay on one line: `26,9 triliun`, or `26,9 T`."""
         if value is None:
             return NOTHING
         text = format_compact_decimal(
@@ -94,7 +94,7 @@ class Words:
             locale=self.locale,
             fraction_digits=digits,
         )
-        return text.replace("-", "−")
+        return text.replace("-", "−").replace(" ", "\u00a0")
 
     def month(self, period: str, *, short: bool = False) -> str:
         """`2026-10` as `Oktober 2026`, or `Okt 2026`."""

@@ -201,3 +201,20 @@ def test_a_feed_that_carries_forward_lends_its_last_month_of_the_year(
     assert december not in {reading for reading, _, _ in found.values()}
     assert missing("2026-03")[ANGGARAN] is True
     assert (ANGGARAN, "2027-01") not in manifest("2027-01")  # last year's amounts say nothing about this one
+
+
+def test_a_feed_left_out_by_decision_stays_out_until_it_sends_something_new() -> None:
+    at("2025-02-20")
+    deliver(WILAYAH, "2025-01"), deliver(DESA_3T, "2025-01"), deliver(DESA_4G, "2025-01")
+    deliver(ANGGARAN, "2025-01")
+    planned = plan("2025-01", without=[ANGGARAN], by="a", why="its amounts are doubted")
+    assert planned is not None
+    build = warehouse.open_build(**planned)
+    with connect() as connection:
+        assert ANGGARAN not in {i.feed for i in warehouse.inputs_of(connection, build)}
+        end_build(connection, build)
+    assert plan() is None
+    deliver(ANGGARAN, "2025-01")
+    due = plan()
+    assert due is not None
+    assert due["without"] == []

@@ -76,7 +76,7 @@ def real_data(sample: dict[str, Any]) -> dict[str, Any]:
         budget = indicator["id"] == "K12"
         indicator |= {
             "figure": indicator["figure"].replace("2026-10", "2025-12"),
-            "missing": ["kemenkeu__anggaran_tik"] if budget else ["komdigi__desa_4g"],
+            "missing": ["kemenkeu__anggaran_tik"] if budget else ["komdigi__desa_4g", "komdigi__desa_3t"],
             "history": [],
             "breakdowns": [],
         }
@@ -84,9 +84,29 @@ def real_data(sample: dict[str, Any]) -> dict[str, Any]:
     for feed in sample["feeds"]:
         feed["simulated"] = False
         if feed["feed"] != "kemendagri__wilayah":
-            feed |= dict.fromkeys(("source_period", "due_on", "known_at", "late_days", "content_hash"))
-            feed |= dict.fromkeys(("deliveries", "duplicates", "rows", "accepted", "refused", "set_aside"), 0)
-            feed |= {"how": "missing", "lateness": "not_observed", "files": []}
+            feed |= dict.fromkeys(("source_period", "known_at", "late_days", "content_hash"))
+            feed |= dict.fromkeys(("deliveries", "rows", "accepted", "refused", "set_aside"), 0)
+            feed |= {"how": "missing", "lateness": "none", "files": []}
+    return sample
+
+
+def busy(sample: dict[str, Any]) -> dict[str, Any]:
+    """`sample` in a month with far more of everything than two pages hold, itself a restatement."""
+    [august] = sample["restatements"]
+    months = ("2026-05", "2026-06", "2026-07", "2026-08", "2026-10")
+    finding, feed = sample["findings"][0], sample["feeds"][1]
+    sample |= {
+        "version": 2,
+        "reason": "restatement",
+        "explanation": august["explanation"],
+        "restatements": [august | {"period": month} for month in months],
+        "findings": [finding | {"rule": f"across.rule_{i}", "severity": "critical"} for i in range(25)],
+        "feeds": [
+            *sample["feeds"],
+            *(feed | {"part": f"operator {i}", "late_days": i} for i in range(1, 15)),
+        ],
+    }
+    sample["indicators"][2]["carried"] = [{"feed": "kemenkeu__anggaran_tik", "from": "2026-09"}]
     return sample
 
 

@@ -8,7 +8,7 @@ import pypdfium2
 import pytest
 
 from pantau.errors import PantauError
-from tests.reports.conftest import RELEASE_HASH, national, real_data
+from tests.reports.conftest import RELEASE_HASH, busy, national, real_data
 
 
 def pages(pdf: bytes) -> list[str]:
@@ -69,13 +69,13 @@ def test_page_two_shows_every_province_and_the_evidence(sample, sample_pdf):
 def test_footer_names_release_hash_and_cutoff(sample_pdf):
     for number, page in enumerate(pages(sample_pdf("id")), 1):
         assert f"rilis 2026-10 v1 · sidik {RELEASE_HASH[:16]}" in page
-        assert "batas data 16 November 2026 pukul 00.00 WIB" in page
+        assert "batas data 16 November 2026 pukul 09.00 WIB" in page
         assert f"hal. {number} dari 2" in page
 
 
 def test_both_languages_carry_the_same_numbers(sample_pdf):
     def numbers(language: str) -> Counter[str]:
-        text = re.sub(r"00[.:]00 WIB|\b(non-)?3T\b|\b4G\b", "", " ".join(pages(sample_pdf(language))))
+        text = re.sub(r"09[.:]00 WIB|\b(non-)?3T\b|\b4G\b", "", " ".join(pages(sample_pdf(language))))
         ids = re.findall(r"\bK\d+\.[\w.]+(?::[\w-]+)*", text)
         text = re.sub(r"\bK\d+\.[\w.]+(?::[\w-]+)*|\b11\.01\b", "", text)
         if language == "id":
@@ -85,7 +85,7 @@ def test_both_languages_carry_the_same_numbers(sample_pdf):
 
     indonesian_ones, english = numbers("id"), numbers("en")
     assert (indonesian_ones - english, english - indonesian_ones) == (Counter(), Counter())
-    assert indonesian_ones["10973"] >= 4
+    assert indonesian_ones["3851"] >= 4
 
 
 @pytest.mark.parametrize(("language", "mark"), [("id", "DATA SIMULASI"), ("en", "SIMULATED DATA")])
@@ -98,11 +98,14 @@ def test_simulated_mark_follows_the_context(sample, sample_pdf, language, mark):
 def test_missing_indicators_name_the_feed(sample):
     first, second = pages(national(real_data(sample)))
     assert (
-        "Cakupan 4G Desember 2025 belum dapat dihitung: kiriman Layanan 4G per desa belum diterima." in first
+        "Cakupan 4G Desember 2025 belum dapat dihitung: "
+        "kiriman Cakupan 4G per desa dan Daftar desa 3T belum diterima." in first
     )
-    assert first.count("Belum tersedia: kiriman Layanan 4G per desa belum diterima.") == 2
+    assert first.count("Belum tersedia: kiriman Cakupan 4G per desa dan Daftar desa 3T belum diterima.") == 2
     assert "Belum tersedia: kiriman Anggaran dan realisasi TIK belum diterima." in first
-    assert "Peta provinsi tidak ditampilkan" in first
+    assert "3 kiriman belum diterima untuk Desember 2025" in first
+    assert "Peta provinsi dan grafik tidak ditampilkan" in first
+    assert "@2025-12" not in first  # no id of a figure that is not there
     assert "Tidak ada angka bulan sebelumnya yang dinyatakan ulang" in first
     assert "SIMULASI" not in first + second
     assert "K12 belum tersedia untuk Desember 2025." in second
@@ -137,3 +140,35 @@ def test_provinces_that_do_not_add_up_are_refused(sample):
 def test_unknown_language_is_refused(sample):
     with pytest.raises(PantauError, match="language 'jv'"):
         national(sample, "jv")
+
+
+@pytest.mark.parametrize("language", ["id", "en"])
+def test_a_busy_month_keeps_to_two_pages_and_says_what_it_left_out(sample, language):
+    """Lists are cut by a sentence that counts or names the rest."""
+    first, second = pages(national(busy(sample), language))
+    left_out = {
+        "id": (r"Dan (\d+) temuan lain: pantau findings 2026-10\.", r"Dan (\d+) sumber lain: pantau feeds\."),
+        "en": (
+            r"And (\d+) other findings: pantau findings 2026-10\.",
+            r"And (\d+) other sources: pantau feeds\.",
+        ),
+    }[language]
+    hidden_findings, hidden_feeds = (int(re.search(p, second)[1]) for p in left_out)
+    assert len(re.findall(r"across\.rule_\d+", second)) + hidden_findings == 25
+    assert second.count("Kementerian Keuangan, SFTP") + second.count("Digital, ") + hidden_feeds >= 18
+    named = {"id": "Dinyatakan ulang juga: Agustus 2026", "en": "Restated as well: August 2026"}
+    assert named[language] in second
+    assert second.count("v1 → v2") == 1  # this release's own
+    assert "K1.00@2026-08" in second  # totals stay where breakdowns are left out
+    assert "K2.00@2026-08" in second
+    assert {"id": "dan 12 lainnya", "en": "and 12 others"}[language] in first
+
+
+def test_one_missing_feed_leaves_the_rest_of_the_page(sample):
+    budget = sample["indicators"][2]
+    budget |= dict.fromkeys(("value", "numerator", "denominator", "change", "target"))
+    budget |= {"missing": ["kemenkeu__anggaran_tik"], "history": [], "breakdowns": []}
+    first, second = pages(national(sample))
+    assert "Serapan anggaran TIK belum tersedia: kiriman Anggaran dan realisasi TIK belum diterima." in first
+    assert "38 kotak berjumlah 3.851" in first
+    assert "K12 belum tersedia untuk Oktober 2026." in second

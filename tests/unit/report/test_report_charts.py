@@ -106,7 +106,14 @@ def test_trend_begins_at_zero_and_names_the_newest_value():
         Decimal(1049),
         (4, Decimal(0)),
         lambda amount: f"{amount:.0f}",
-        {"actual": "sisa", "plan": "rencana", "needed": "5.487", "last": "10.973", "expected": "1.049"},
+        {
+            "actual": "sisa",
+            "plan": "rencana",
+            "needed": "5.487",
+            "restated": "ulang",
+            "last": "10.973",
+            "expected": "1.049",
+        },
     )
     shown = texts(charts.trend("t", what, "alt"))
     assert {"0", "15000", "10.973", "1.049", "sisa", "rencana", "5.487", "Agu", "2026"} <= set(shown)

@@ -44,8 +44,8 @@ def test_numbers_in_english(english):
 
 
 def test_large_amounts(indonesian, english):
-    assert indonesian.compact("26900000000000.00") == "26,9 triliun"
-    assert english.compact("26900000000000.00") == "26.9 trillion"
+    assert indonesian.compact("26900000000000.00") == "26,9\u00a0triliun"
+    assert english.compact("26900000000000.00") == "26.9\u00a0trillion"
     assert indonesian.compact("26900000000000", short=True) == "26,9\u00a0T"
 
 
@@ -65,7 +65,7 @@ def test_lists(indonesian):
 
 
 def test_stress_escapes_everything_that_is_filled_in(indonesian):
-    said = indonesian.stress("lede.other", name="<b>x</b>", value="<i>1</i>", unit="&")
+    said = indonesian.stress("lede.other", name="<b>x</b>", value="<i>1</i>", parts="&")
     assert isinstance(said, Markup)
     assert said == "&lt;b&gt;x&lt;/b&gt; <strong>&lt;i&gt;1&lt;/i&gt;</strong>&amp;."
 

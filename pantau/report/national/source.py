@@ -14,6 +14,28 @@ from pantau import periods
 from pantau.report.svg import Chart
 from pantau.report.wording import Words
 
+
+@dataclass(frozen=True)
+class Room:
+    """How much of each list the two pages show; what is left out is counted in a sentence."""
+
+    provinces: int  # named in page one's list
+    trend: float  # height of page one's chart, in points
+    restatements: int
+    changes: int  # figures of each restatement
+    feeds: int
+    findings: int
+
+
+# Tried in turn until the report keeps to two pages: an ordinary month takes the first.
+ROOMS = (
+    Room(provinces=8, trend=162, restatements=3, changes=6, feeds=12, findings=6),
+    Room(provinces=7, trend=146, restatements=3, changes=6, feeds=12, findings=6),
+    Room(provinces=6, trend=130, restatements=2, changes=4, feeds=8, findings=5),
+    Room(provinces=5, trend=116, restatements=2, changes=3, feeds=6, findings=3),
+    Room(provinces=5, trend=116, restatements=1, changes=3, feeds=3, findings=2),
+)
+
 Indicator = Mapping[str, Any]
 COVERED, LEFT = "K1", "K2"  # the two indicators that the answer and the map speak of
 
@@ -46,6 +68,7 @@ class Source:
     context: Mapping[str, Any]
     words: Words
     layout: Mapping[str, Mapping[str, Any]]
+    room: Room = ROOMS[0]
     charts: list[Chart] = field(default_factory=list)
 
     @property
@@ -63,9 +86,9 @@ class Source:
         ]
 
     @property
-    def tight(self) -> bool:
-        """Whether page one has lines that an ordinary month has not; list and chart then give way."""
-        return self.context["version"] > 1 or any(i["carried"] for i in self.context["indicators"])
+    def restatements(self) -> list[Mapping[str, Any]]:
+        """What was published anew, this release's own first, then the newest."""
+        return list(reversed(self.context["restatements"]))
 
     def picture(self, chart: Chart) -> Chart:
         """Keep `chart` among the report's assets."""

@@ -9,11 +9,9 @@ from pantau import periods
 from pantau.errors import PantauError
 from pantau.report import charts
 from pantau.report.charts import Point, Tile, Trend
-from pantau.report.source import LEFT, Indicator, Source, distance, share
+from pantau.report.national.source import LEFT, Indicator, Source, distance, share
 from pantau.report.svg import Chart
 
-LISTED, LISTED_TIGHT = 8, 6  # provinces named in the list of the backlog
-TREND_HEIGHT, TREND_HEIGHT_TIGHT = 156, 132  # points
 AHEAD = 12  # months that the trend's axis runs on at most, towards a deadline
 
 
@@ -141,7 +139,7 @@ def backlog(source: Source) -> dict[str, Any] | None:
     if not rows or left is None or left["value"] is None:
         return None
     total = Decimal(left["value"])
-    listed = [p for p in rows[: LISTED_TIGHT if source.tight else LISTED] if Decimal(p["K2"]["value"])]
+    listed = [p for p in rows[: source.room.provinces] if Decimal(p["K2"]["value"])]
     areas = [b for b in left["breakdowns"] if b["value"] is not None]
     widest = share(Decimal(listed[0]["K2"]["value"]), total) if listed else Decimal(0)
 
@@ -161,7 +159,9 @@ def backlog(source: Source) -> dict[str, Any] | None:
     provinces = [
         row(p["name"], p["K2"]["figure"], p["K2"]["value"], p["K2"]["change"], p["code"]) for p in listed
     ]
-    title = words.say("backlog.title", name=listed[0]["name"]) if listed else words["backlog"]["title_none"]
+    title = words["backlog"]["title_none"]
+    if listed:
+        title = words.say("backlog.title", name=listed[0]["name"], value=provinces[0]["value"])
     others = rows[len(listed) :]
     rest = sum((Decimal(p["K2"]["value"]) for p in others), Decimal(0))
     covered = source.indicator("K1")
@@ -169,7 +169,6 @@ def backlog(source: Source) -> dict[str, Any] | None:
         words.say(
             "backlog.covered_area",
             value=words.number(b["value"], covered["decimals"]),
-            area=b["breakdown"],
             figure=b["figure"].partition("@")[0],
         )
         for b in (covered["breakdowns"] if covered else [])
@@ -214,11 +213,11 @@ def trend_title(source: Source) -> str:
 
 def trend(source: Source) -> dict[str, Any]:
     """The backlog's section: claim and chart, or the sentence that stands in the chart's place."""
-    words, left = source.words, source.indicator(LEFT)
+    words = source.words
     return {
         "title": trend_title(source),
         "chart": _trend_chart(source),
-        "note": words.say("trend.note", figure=left["figure"]) if left else "",
+        "note": words["trend"]["note"],
         "missing": words.say("trend.missing", month=words.month(source.period)),
     }
 
@@ -262,10 +261,10 @@ def _trend_chart(source: Source) -> Chart | None:
         "actual": words["trend"]["actual"],
         "plan": words["trend"]["plan"],
         "needed": words.say("trend.needed", pace=words.number(needed[0])) if needed else "",
+        "restated": words["trend"]["restated"],
         "last": source.value(left, left["value"]),
         "expected": source.value(left, expected),
     }
-    height = TREND_HEIGHT_TIGHT if source.tight else TREND_HEIGHT
     what = Trend(
         _series(left),
         distance(start, end),
@@ -276,7 +275,7 @@ def _trend_chart(source: Source) -> Chart | None:
         _axis(source),
         labels,
     )
-    return source.picture(charts.trend("trend", what, " ".join(told), height=height))
+    return source.picture(charts.trend("trend", what, " ".join(told), height=source.room.trend))
 
 
 def _axis(source: Source) -> Any:

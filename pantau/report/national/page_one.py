@@ -3,15 +3,16 @@
 Promise: the sentences are true of the numbers, also where indicators, targets or provinces are missing.
 """
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from markupsafe import Markup
 
-from pantau.report import pictures
-from pantau.report.source import COVERED, LEFT, Indicator, Source, figure_parts, reached
+from pantau.report.national import page_one_charts
+from pantau.report.national.source import COVERED, LEFT, Indicator, Source, figure_parts, reached, share
 
 LONG = 7  # signs of a value that fit beside the sparkline in full size
+NAMED = 2  # late or absent deliveries that the foot names
 
 
 def headline(source: Source) -> str:
@@ -40,30 +41,51 @@ def headline(source: Source) -> str:
     return words.say("headline.level", value=shown, month=month)
 
 
-def lede(source: Source) -> list[Markup]:
-    """Sentences under the title: movement, required pace, and how the other indicators stand."""
-    words, sentences = source.words, []
+def lede(source: Source) -> tuple[list[Markup], list[str]]:
+    """Sentences under the title (movement, required pace, where, how the others stand) and their figure ids."""
+    sentences: list[Markup] = []
+    figures: list[str] = []
     left = source.indicator(LEFT)
     if left and left["value"] is not None:
         sentences += _movement(source, left)
+        figures += [left["figure"], *([left["change"]["from"]] if left["change"] else [])]
+        for area in left["breakdowns"]:
+            if area["breakdown"] == "3T" and area["value"] is not None and Decimal(left["value"]):
+                part = source.words.number(share(Decimal(area["value"]), Decimal(left["value"])), 1)
+                sentences.append(source.words.stress("lede.in_3t", value=part + "%"))
+                figures.append(area["figure"])
     for indicator in source.context["indicators"]:
-        if indicator["id"] in (COVERED, LEFT):
-            continue
-        name, unit = words.pick(indicator["name"]), source.unit_sign(indicator)
-        if indicator["value"] is None:
-            if indicator["missing"]:
-                feeds = source.feed_titles(indicator["missing"])
-                sentences.append(words.stress("lede.other_missing", name=name, feeds=feeds))
-            continue
-        value, target = source.value(indicator, indicator["value"]), indicator["target"]
-        if target and target["expected"] is not None:
-            expected = source.value(indicator, target["expected"])
-            sentences.append(
-                words.stress("lede.other_plan", name=name, value=value, unit=unit, expected=expected)
-            )
-        else:
-            sentences.append(words.stress("lede.other", name=name, value=value, unit=unit))
-    return sentences
+        if indicator["id"] not in (COVERED, LEFT):
+            sentences += _other(source, indicator)
+            figures += [indicator["figure"]] if indicator["value"] is not None else []
+    return sentences, figures
+
+
+def _other(source: Source, indicator: Indicator) -> list[Markup]:
+    """How an indicator beside the two of the title stands against its plan."""
+    words = source.words
+    name, unit = words.pick(indicator["name"]), source.unit_sign(indicator)
+    if indicator["value"] is None:
+        feeds = source.feed_titles(indicator["missing"])
+        return [words.stress("lede.other_missing", name=name, feeds=feeds)] if feeds else []
+    value = source.value(indicator, indicator["value"]) + unit
+    parts = f" ({_parts(source, indicator)})" if indicator["id"] in words["parts"] else ""
+    target = indicator["target"]
+    if not target or target["expected"] is None:
+        return [words.stress("lede.other", name=name, value=value, parts=parts)]
+    gap = Decimal(indicator["value"]) - Decimal(target["expected"])
+    way = "above" if gap > 0 else "below" if gap < 0 else "at"
+    return [
+        words.stress(
+            f"lede.other_{way}",
+            name=name,
+            value=value,
+            parts=parts,
+            gap=source.value(indicator, abs(gap)),
+            unit=words["tile"]["point"] if unit else words.pick(indicator["unit"]),
+            expected=source.value(indicator, target["expected"]) + unit,
+        )
+    ]
 
 
 def replaces(source: Source) -> str:
@@ -89,11 +111,13 @@ def _movement(source: Source, left: Indicator) -> list[Markup]:
     if reached(left):
         out.append(words.stress("lede.reached", target=goal, deadline=deadline))
     elif needed:
-        out.append(
-            words.stress(
-                "lede.pace", target=goal, deadline=deadline, pace=words.number(needed[0]), months=needed[1]
-            )
-        )
+        pace = {"target": goal, "deadline": deadline, "pace": words.number(needed[0])}
+        fall = -Decimal(change["value"]) if change else Decimal(0)
+        if 0 < fall < needed[0]:
+            times = (needed[0] / fall).quantize(Decimal("0.1"), ROUND_HALF_UP)
+            out.append(words.stress("lede.pace_times", times=words.number(times, 1), **pace))
+        else:
+            out.append(words.stress("lede.pace", **pace))
     elif source.months_left(target["deadline"]) < 0 or target["deadline"][:7] == source.period:
         gap = source.value(left, abs(Decimal(left["value"]) - Decimal(target["value"])))
         out.append(words.stress("lede.overdue", target=goal, deadline=deadline, gap=gap))
@@ -119,7 +143,7 @@ def tile(source: Source, indicator: Indicator) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "name": name,
         "of": words["breakdown"].get(breakdown, breakdown),
-        "figure": indicator["figure"],
+        "figure": indicator["figure"] if indicator["value"] is not None else "",
         "status": status(source, indicator),
         "carried": [
             words.say("tile.carried", month=words.month(c["from"], short=True)) for c in indicator["carried"]
@@ -150,7 +174,8 @@ def tile(source: Source, indicator: Indicator) -> dict[str, Any]:
         change = words.say("tile.change", change=f"{moved} {unit}", **{"from": since})
     expected = ""
     if target and target["expected"] is not None:
-        expected = words.say("tile.expected", expected=source.value(indicator, target["expected"]))
+        amount = source.value(indicator, target["expected"]) + source.unit_sign(indicator)
+        expected = words.say("tile.expected", expected=amount)
     value = source.value(indicator, indicator["value"])
     return shown | {
         "value": value,
@@ -159,8 +184,8 @@ def tile(source: Source, indicator: Indicator) -> dict[str, Any]:
         "parts": _parts(source, indicator),
         "change": change,
         "expected": expected,
-        "sparkline": pictures.sparkline(source, indicator),
-        "bullet": pictures.bullet(source, indicator),
+        "sparkline": page_one_charts.sparkline(source, indicator),
+        "bullet": page_one_charts.bullet(source, indicator),
     }
 
 
@@ -180,17 +205,21 @@ def _parts(source: Source, indicator: Indicator) -> str:
 def quality(source: Source) -> dict[str, Any]:
     """Foot of page one: can it be trusted, what changed, how to trace."""
     words, context = source.words, source.context
-    due = [f for f in context["feeds"] if f["lateness"] == "observed" and f["late_days"] is not None]
-    late = [f for f in due if f["late_days"] > 0]
-    absent = [words.pick(f["title"]) for f in context["feeds"] if f["how"] == "missing"]
-    sentences = [words["foot"]["nothing_due"]]
-    if due:
-        sentences = [words.say("foot.on_time", count=len(due) - len(late), total=len(due))]
+    came = [f for f in context["feeds"] if f["lateness"] == "observed" and f["late_days"] is not None]
+    absent = [f for f in context["feeds"] if f["how"] == "missing"]
+    owed = [f for f in absent if f["due_on"] and f["due_on"] < context["cutoff_at"][:10]]
+    late = [f for f in came if f["late_days"] > 0]
+    sentences = []
+    if total := len(came) + len(owed):
+        sentences.append(words.say("foot.on_time", count=len(came) - len(late), total=total))
+    elif not absent:
+        sentences.append(words["foot"]["nothing_due"])
     if late:
         one = [words.say("foot.late_one", feed=words.pick(f["title"]), days=f["late_days"]) for f in late]
-        sentences.append(words.say("foot.late", feeds=words.listing(one)))
+        sentences.append(words.say("foot.late", feeds=_first(source, one)))
     if absent:
-        sentences.append(words.say("foot.absent", feeds=words.listing(absent)))
+        one = [words.pick(f["title"]) for f in absent]
+        sentences.append(words.say("foot.absent", feeds=_first(source, one)))
     severities = [f["severity"] for f in context["findings"]]
     sentences.append(
         words.say(
@@ -202,14 +231,21 @@ def quality(source: Source) -> dict[str, Any]:
         )
     )
     left = source.indicator(LEFT)
-    known = [i for i in [left, *context["indicators"]] if i and i["value"] is not None]
-    example = known[0]["figure"] if known else f"{LEFT}.00@{source.period}"
-    return {"quality": sentences, "restated": _restated(source), "trace": example}
+    known = [i["figure"] for i in [left, *context["indicators"]] if i and i["value"] is not None]
+    return {"quality": sentences, "restated": _restated(source), "trace": known[0] if known else ""}
+
+
+def _first(source: Source, items: list[str]) -> str:
+    """The first few of `items`, and how many there are beside them."""
+    others = len(items) - NAMED
+    if others > 1:
+        items = [*items[:NAMED], source.words.say("foot.others", count=others)]
+    return source.words.listing(items)
 
 
 def _restated(source: Source) -> list[str]:
     words, sentences = source.words, []
-    for restatement in source.context["restatements"][:1]:
+    for restatement in source.restatements[:1]:
         common = {
             "month": words.month(restatement["period"]),
             "was": restatement["was"],
@@ -233,23 +269,43 @@ def _restated(source: Source) -> list[str]:
             sentences.append(words.say("foot.restated_plain", count=restatement["figures_changed"], **common))
     if not sentences:
         return [words["foot"]["no_restatement"]]
-    if others := len(source.context["restatements"]) - 1:
+    if others := len(source.restatements) - 1:
         sentences.append(words.say("foot.restated_others", count=others))
     return [*sentences, words["foot"]["restated_more"]]
 
 
-def page_one(source: Source) -> dict[str, Any]:
+def awaited(source: Source) -> dict[str, Any] | None:
+    """What stands in the place of map and charts where there are none: the deliveries that they wait for."""
+    words = source.words
+    rows = [
+        {
+            "title": " · ".join(filter(None, (words.pick(f["title"]), f["part"]))),
+            "owner": f["owner"],
+            "due": words.day(f["due_on"]),
+            "used": words.listing(f["needed_by"]),
+            "id": f["feed"],
+        }
+        for f in source.context["feeds"]
+        if f["how"] == "missing"
+    ]
+    month = words.month(source.period)
+    return {"title": words.say("awaited.title", count=len(rows), month=month), "rows": rows} if rows else None
+
+
+def view(source: Source) -> dict[str, Any]:
     """Everything that page one shows."""
-    ids = [i["figure"] for i in source.context["indicators"] if i["value"] is not None and i["id"] != COVERED]
-    changes = [i["change"]["from"] for i in source.context["indicators"] if i["id"] == LEFT and i["change"]]
+    sentences, figures = lede(source)
+    left = source.indicator(LEFT)
+    nothing = left is None or (left["value"] is None and not source.provinces)
     return {
         "headline": headline(source),
-        "lede": lede(source),
+        "lede": sentences,
+        "lede_figures": figures,
         "replaces": replaces(source),
-        "lede_figures": ids + changes,
         "tiles": [tile(source, i) for i in source.context["indicators"]],
-        "map": pictures.province_map(source),
-        "backlog": pictures.backlog(source),
-        "trend": pictures.trend(source),
+        "map": page_one_charts.province_map(source),
+        "backlog": page_one_charts.backlog(source),
+        "trend": page_one_charts.trend(source),
+        "awaited": awaited(source) if nothing else None,
         "foot": quality(source),
     }
