@@ -268,12 +268,13 @@ def _as_of(as_of: str, releases: list[dict[str, Any]], period: str) -> tuple[int
 @app.command()
 def trace(
     figure: Annotated[str, typer.Argument(help="Such as K2.00@2026-10 or K1.11:3T@2026-08/v1.")],
+    all_rows: Annotated[bool, typer.Option(help="Every range of rows, not the first dozen.")] = False,
 ) -> None:
     """The way of one figure: definition, SQL, rows, deliveries, files, hashes."""
     from pantau.audit.trace import trace as way
 
     with _ready():
-        _tell(way(figure))
+        _tell(way(figure, all_rows=all_rows))
 
 
 @app.command()

@@ -17,7 +17,7 @@ _GENESIS = "0" * 64
 def append(connection: Connection, kind: str, what: dict[str, Any]) -> int:
     """Append one entry and return its number, the platform's only order.
 
-    The hash is SHA-256 over the previous hash and the entry as RFC 8785 JSON, with the database's moment in
+    The hash is SHA-256 over the previous hash, a newline and the entry as RFC 8785 JSON, with the database's moment in
     UTC and the product's in Jakarta. The lock is held until the caller's transaction ends, so append as late
     in it as can be.
     """

@@ -8,6 +8,7 @@ from pantau.errors import PantauError
 from pantau.landing import path_of
 from pantau.settings import settings
 
+_MOST = 12  # ranges of rows that are shown
 _ID = re.compile(
     r"(?P<indicator>K\d+)\.(?P<place>\d{2}(\.\d{2})?)(:(?P<breakdown>[^@/]+))?@(?P<period>\d{4}-\d{2})"
     r"(/v(?P<version>\d+))?"
@@ -60,8 +61,11 @@ def find(connection: Connection, figure: str) -> tuple[dict[str, Any], dict[str,
     return found, release
 
 
-def trace(figure: str) -> str:
-    """The way of a figure as text, each step with what is needed to check it by hand."""
+def trace(figure: str, *, all_rows: bool = False) -> str:
+    """The way of a figure as text, each step with what is needed to check it by hand.
+
+    Of the rows behind it the first ranges, or with `all_rows` every one.
+    """
     with connect() as connection:
         found, release = find(connection, figure)
         definition = _definition(connection, release, found)
@@ -79,7 +83,7 @@ def trace(figure: str) -> str:
             "",
         ]
         for feed in definition["needs_feeds"].split(";"):
-            lines += _feed(connection, release, feed, found)
+            lines += _feed(connection, release, feed, found, None if all_rows else _MOST)
         return "\n".join(lines)
 
 
@@ -105,7 +109,9 @@ def _model(indicator: str) -> str:
     )
 
 
-def _feed(connection: Connection, release: dict[str, Any], feed: str, found: dict[str, Any]) -> list[str]:
+def _feed(
+    connection: Connection, release: dict[str, Any], feed: str, found: dict[str, Any], most: int | None
+) -> list[str]:
     row = connection.execute(
         "select i.how, i.source_period, r.*, d.id as delivery, d.known_at, d.content_hash, d.sender, d.simulated"
         " from ops.build_input i join ops.reading r on r.id = i.reading_id join ops.delivery d on d.id = r.delivery_id"
@@ -139,7 +145,7 @@ def _feed(connection: Connection, release: dict[str, Any], feed: str, found: dic
         if rows is not None:
             shift = file["first_file_row"] - file["first_source_row"]
             mine = [r + shift for r in rows if file["first_source_row"] <= r <= file["last_source_row"]]
-            lines.append(f"  rows of it   {len(mine):,} rows stand behind this figure: {_ranges(mine)}")
+            lines.append(f"  rows of it   {len(mine):,} rows stand behind this figure: {_ranges(mine, most)}")
     return [*lines, ""]
 
 
@@ -171,7 +177,7 @@ def _contributing(
     return None
 
 
-def _ranges(rows: list[int], most: int = 12) -> str:
+def _ranges(rows: list[int], most: int | None) -> str:
     """Rows as ranges, `2..40, 44, 51..60`; the first `most` of them."""
     spans: list[list[int]] = []
     for row in rows:
@@ -180,4 +186,4 @@ def _ranges(rows: list[int], most: int = 12) -> str:
         else:
             spans.append([row, row])
     told = ", ".join(f"{a:,}" if a == b else f"{a:,}..{b:,}" for a, b in spans[:most])
-    return told + (f", and {len(spans) - most:,} more ranges" if len(spans) > most else "")
+    return told + (f", and {len(spans) - most:,} more (--all-rows)" if most and len(spans) > most else "")

@@ -21,7 +21,8 @@ _COLUMNS = ["indicator_id", "indicator_version", "place", "breakdown", "numerato
 
 def hash_of(figures: list[dict[str, Any]]) -> str:
     """SHA-256 over one line per figure: period, indicator, version, place, breakdown, numerator, denominator,
-    value; sorted as bytes. Numbers are written as PostgreSQL keeps them, without trailing zeros."""
+    value, joined by `|`; the lines sorted as bytes and joined by newlines. Numbers are written as PostgreSQL
+    keeps them, without trailing zeros; a value that does not exist as nothing."""
     lines = sorted(
         "|".join([f["period"], *("" if f[c] is None else _text(f[c]) for c in _COLUMNS)]).encode()
         for f in figures

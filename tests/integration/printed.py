@@ -1,0 +1,47 @@
+"""What stands on a report's pages: its text, its numbers as Indonesian writes them, the ids of its figures.
+
+Imports nothing of the product.
+"""
+
+import re
+from collections.abc import Iterable
+from decimal import Decimal
+from pathlib import Path
+
+import pypdfium2
+
+# A figure's id as printed: a line may end after any of its marks, and one without a month is of the report's.
+_END = r"(?:\r?\n)?"
+_PRINTED = re.compile(
+    rf"K\d+\.{_END}\d\d(?:\.{_END}\d\d(?!\d))?(?::{_END}(?:non-{_END}3T|3T|R?APBN|PERUBAHAN))?(?::{_END}(?:KL|TKDD))?"
+    rf"(?:{_END}@{_END}\d{{4}}-{_END}\d\d(?:/{_END}v\d+)?)?(?![:@]‹)"
+)
+_VERSIONS = [
+    f"{version}{group}" for version in ("RAPBN", "APBN", "PERUBAHAN") for group in ("", ":KL", ":TKDD")
+]
+
+
+def pages_of(path: Path) -> list[str]:
+    """The text of each page, with its line ends."""
+    return [page.get_textpage().get_text_range() for page in pypdfium2.PdfDocument(path)]
+
+
+def indonesian(value: Decimal, decimals: int = 0, signed: bool = False) -> str:
+    """A number as Indonesian writes it, worked out apart from Babel."""
+    text = f"{abs(value):,.{decimals}f}".translate(str.maketrans(",.", ".,"))
+    return ("−" if value < 0 else "+" if signed and value else "") + text
+
+
+def printed_ids(text: str, period: str, codes: Iterable[str], months: Iterable[str]) -> set[str]:
+    """The ids of all figures that a report names.
+
+    Args:
+        text: of all pages, with its line ends.
+        period: of the report; an id without a month is of that one.
+        codes, months: what the report's patterns `K2.‹kode›` and `K2.00@‹bulan›` stand for.
+    """
+    found = {re.sub(r"\s", "", match) for match in _PRINTED.findall(text)}
+    for word, values in (("‹kode›", codes), ("@‹bulan›", [f"@{m}" for m in months]), ("‹versi›", _VERSIONS)):
+        for begin in re.findall(rf"(K\d+\.(?:00:?)?){word}", text):
+            found |= {begin + value for value in values}
+    return {figure if "@" in figure else f"{figure}@{period}" for figure in found}
