@@ -60,7 +60,7 @@ def recomputed(way: str, folder: Path) -> tuple[Decimal, Decimal, Decimal]:
 def chosen(text: str, delimiter: str, told: dict[str, str]) -> list[list[str]]:
     """The rows of a file that a trace says stand behind the figure; the header is row 1."""
     count, ranges = _match(r"^([\d,]+) rows stand behind this figure: (.+)$", told["rows of it"]).groups()
-    assert "more ranges" not in ranges
+    assert "--all-rows" not in ranges
     spans = [[int(n) for n in span.replace(",", "").split("..")] for span in ranges.split(", ")]
     wanted = {n for span in spans for n in range(span[0], span[-1] + 1)}
     lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
