@@ -118,7 +118,9 @@ def _package(client: httpx.Client, feed: Feed, where: dict[str, object]) -> list
     try:
         response = client.get("/api/3/action/package_show", params={"id": feed.transport.package})
     except httpx.TransportError as error:
-        raise TransientError(f"CKAN did not answer ({error}).", where=where) from error
+        raise TransientError(
+            f"CKAN did not answer ({error}).", where=where, next_step="It is tried again by itself."
+        ) from error
     _refuse(response, where)
     try:
         return list(response.json()["result"]["resources"])

@@ -63,7 +63,11 @@ async def _file(feed: Feed, period: str, connection: str, spool: Path) -> Fetche
             next_step=f"Renew the connection '{feed.transport.connection}'.",
         ) from error
     except (OSError, asyncssh.Error) as error:
-        raise TransientError(f"The SFTP connection failed ({error}).", where=where) from error
+        raise TransientError(
+            f"The SFTP connection failed ({error}).",
+            where=where,
+            next_step="Nothing of it was kept; it is tried again by itself.",
+        ) from error
     if size is not None and target.stat().st_size != size:
         raise TransientError(
             f"{target.stat().st_size:,} bytes came where the server states {size:,}.",

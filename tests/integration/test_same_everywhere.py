@@ -124,10 +124,9 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Result, Resu
     )
     another = Checkout(
         root / "another one, deeper" / "é",
-        {"TZ": "America/Los_Angeles", "PYTHONHASHSEED": "4711", "LANG": other, "LC_ALL": other,
-         "FAKETIME_DONT_FAKE_MONOTONIC": "1"},
+        {"TZ": "America/Los_Angeles", "PYTHONHASHSEED": "4711", "LANG": other, "LC_ALL": other},
         later,
-    )  # fmt: skip
+    )
     with ThreadPoolExecutor(2) as pool:
         left, right = pool.map(_walk, (one, another))
     yield left, right

@@ -1,0 +1,90 @@
+"""The gate, from the command line: a critical finding blocks and ends with 2; rejecting what is wrong heals."""
+
+import os
+import subprocess
+import sys
+
+from pantau.database import connect
+from pantau.settings import settings
+from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G, Stage
+
+PERIOD = "2026-07"
+
+
+def pantau(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command, on the test's database and folders."""
+    folders = {f"PANTAU_{name.upper()}": str(getattr(settings, name)) for name in ("var", "inbox", "out")}
+    return subprocess.run(
+        [sys.executable, "-m", "pantau.cli", *arguments],
+        env={**os.environ, **folders}, capture_output=True, text=True, check=False, cwd=settings.root,
+    )  # fmt: skip
+
+
+def published() -> list[dict[str, object]]:
+    """Period and version of what readers see."""
+    with connect() as connection:
+        return connection.execute("select period, version from public.published_release").fetchall()
+
+
+def test_a_critical_finding_blocks_until_the_delivery_is_rejected(stage: Stage) -> None:
+    stage.deliver(DESA_3T, "2026-01")
+    stage.deliver(DESA_4G, PERIOD)
+    stage.fault(ANGGARAN, PERIOD, "total_mismatch")
+    stage.deliver(ANGGARAN, PERIOD)
+    stage.fault(ANGGARAN, PERIOD, None)
+
+    blocked = pantau("close", PERIOD)
+    assert blocked.returncode == 2, blocked.stdout + blocked.stderr
+    for word in ("every.total_mismatch", ANGGARAN, PERIOD, "pantau findings", "pantau delivery reject"):
+        assert word in blocked.stderr, blocked.stderr
+    assert published() == []
+    assert pantau("approve", PERIOD).returncode == 1  # there is nothing to approve
+    told = pantau("findings", PERIOD)
+    assert "every.total_mismatch" in told.stdout
+    assert "realisasi_kumulatif_idr, APBN" in told.stdout
+
+    with connect() as connection:
+        row = connection.execute("select id from ops.delivery where feed = %s", [ANGGARAN]).fetchone()
+        assert row is not None
+    assert pantau("delivery", "reject", str(row["id"]), "--why", "its total is wrong").returncode == 0
+    closed = pantau("close", PERIOD)  # the budget is past its grace, and may be omitted
+    assert closed.returncode == 0, closed.stdout + closed.stderr
+    assert "wait for approval" in closed.stdout
+    approved = pantau("approve", PERIOD, "--by", "tester", "--acknowledge")
+    assert approved.returncode == 0, approved.stdout + approved.stderr
+    assert published() == [{"period": PERIOD, "version": 1}]
+    with connect() as connection:
+        release = connection.execute("select context from public.published_release").fetchone()
+        assert release is not None
+    missing = {i["id"]: i["missing"] for i in release["context"]["indicators"]}
+    assert missing == {"K1": [], "K2": [], "K12": [ANGGARAN]}
+
+    # the same again: the close recognises what is published; a wrong option is not the gate
+    assert pantau("close", PERIOD).returncode == 0
+    assert published() == [{"period": PERIOD, "version": 1}]
+    assert pantau("close", "--nonsense").returncode == 1
+
+
+def test_a_candidate_that_newer_data_made_void_can_not_be_approved(stage: Stage) -> None:
+    stage.deliver(DESA_3T, "2026-01")
+    stage.deliver(DESA_4G, "2026-06")  # what is lost is told by the month before
+    stage.deliver(DESA_4G, PERIOD)
+    assert pantau("close", PERIOD).returncode == 0
+    assert pantau("approve", PERIOD, "--acknowledge").returncode == 0
+    stage.fault(DESA_4G, PERIOD, "lost_villages")
+    stage.deliver(DESA_4G, PERIOD)
+    stage.fault(DESA_4G, PERIOD, None)
+    changed = pantau("close", PERIOD)
+    assert "1 candidate(s) wait" in changed.stdout, changed.stdout + changed.stderr
+    assert pantau("approve", PERIOD).returncode == 1  # its warning is not acknowledged
+    with connect() as connection:
+        newest = connection.execute("select max(id) as id from ops.delivery").fetchone()
+        assert newest is not None
+    assert (
+        pantau("delivery", "reject", str(newest["id"]), "--why", "an error of the ministry").returncode == 0
+    )
+    assert pantau("close", PERIOD).returncode == 0  # comes to the published hash
+    refused = pantau("approve", PERIOD, "--acknowledge")
+    assert refused.returncode == 1
+    assert "No candidate waits" in refused.stderr
+    assert published() == [{"period": PERIOD, "version": 1}]
