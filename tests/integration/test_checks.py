@@ -681,13 +681,19 @@ def test_the_month_before_is_the_one_that_stood_when_the_check_began(world: Worl
     assert [previous(reading, number) for number in known] == expected
 
 
-def test_what_is_unchecked_stands_for_its_period(world: World) -> None:
-    older, newer = (world.read(DESA_4G, "2026-09", covered(n)) for n in (1, 2))
+def test_a_feed_is_checked_where_a_reading_stands_for_its_period_and_once(world: World) -> None:
+    def checked() -> list[int]:
+        checks.check_feed(DESA_4G)
+        with connect() as connection:
+            runs = connection.execute("select reading_id from ops.check_run order by id").fetchall()
+        return [run["reading_id"] for run in runs]
+
     october = world.read(DESA_4G, "2026-10", covered(3))
-    assert checks.unchecked(DESA_4G) == [newer, october]
-    checks.check_reading(october)
+    older, newer = (world.read(DESA_4G, "2026-09", covered(n)) for n in (1, 2))
+    assert checked() == [newer, october]
     world.decide("rejection", newer)
-    assert checks.unchecked(DESA_4G) == [older]
+    assert checked() == [newer, october, older]
+    assert checked() == [newer, october, older]
 
 
 def test_a_monthly_feed_is_not_compared_over_a_gap(world: World) -> None:
