@@ -295,6 +295,9 @@ def living(folder: Path) -> list[int]:
 def copy(template: Path, folder: Path) -> Path:
     """A copy of a folder with the server's files, owners and modes; cheap where the file system can share."""
     subprocess.run(["cp", "-a", "--reflink=auto", template, folder], check=True)
+    (folder / "var" / "simulator" / "ports.json").unlink(
+        missing_ok=True
+    )  # two copies at once want ports of their own
     return folder
 
 
