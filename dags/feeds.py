@@ -1,18 +1,19 @@
 """One DAG per feed of the catalogue: pull → read → check, for every part and period that is due."""
 
 from datetime import datetime, timedelta
+from functools import partial
 
 from airflow.sdk import BaseHook, Param, dag, get_current_context, task, task_group
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 
 from pantau import catalogue
-from pantau.progress import tell_failure
+from pantau.progress import lead_to, runbook, tell_failure
 
 DOC = """### {title}
 
 {description}
 
-Owner: **{owner}** · transport: {transport} · due: {due} · on failure: `{on_failure}`
+Owner: **{owner}** · transport: {transport} · due: {due} · [when it fails]({on_failure})
 
 A run pulls every due period that is missing or may still be restated: running it again is always safe.
 With `{{"everything": true}}` it pulls all of them again.
@@ -36,7 +37,7 @@ def declare(feed: catalogue.Feed) -> None:
             owner=feed.owner,
             transport=feed.transport.kind,
             due=f"day {feed.due_day} of the following month ({feed.due_source})" if feed.due_day else "never",
-            on_failure=feed.on_failure,
+            on_failure=runbook(feed.on_failure),
         ),
         default_args={
             "owner": "data-engineering",
@@ -52,6 +53,7 @@ def declare(feed: catalogue.Feed) -> None:
                     ),  # a connection
                 ]
             ),
+            "on_execute_callback": partial(lead_to, written=feed.on_failure),
             "on_failure_callback": tell_failure,
         },
     )
@@ -66,7 +68,7 @@ def declare(feed: catalogue.Feed) -> None:
         def pull(period: str, part: str) -> int | None:
             from pantau.landing import pull
 
-            name = feed.transport.connection
+            name = feed.connection_id(part)
             uri = BaseHook.get_connection(name).get_uri() if name else ""
             return pull(feed.name, period, part, connection_uri=uri)
 

@@ -16,7 +16,7 @@ from pantau import catalogue, clock, ledger, periods
 from pantau.catalogue import Feed
 from pantau.database import Connection, connect
 from pantau.errors import PantauError
-from pantau.fetch import Fetched, fetch, inbox_periods
+from pantau.fetch import Fetched, Held, Order, fetch, inbox_periods
 from pantau.progress import step
 from pantau.settings import settings
 
@@ -61,16 +61,17 @@ def pull(feed_name: str, period: str, part: str = "", *, connection_uri: str = "
     feed = catalogue.feed(feed_name)
     with connect() as connection:
         newest = newest_delivery(connection, feed.name, part, period)
-        held = connection.execute(
+        files = connection.execute(
             "select sha256 from ops.delivery_file where delivery_id = %s",
             [newest and newest["id"]],
         ).fetchall()
+    held = Held(files[0]["sha256"] if len(files) == 1 else "", newest["validator"] if newest else "")
     settings.landing.mkdir(parents=True, exist_ok=True)
     with (
         step("pull", f"{feed.name} {period} {part}".rstrip()) as done,
         tempfile.TemporaryDirectory(dir=settings.landing, prefix="incoming-") as spool,
     ):
-        got = fetch(feed, period, connection_uri, Path(spool), held[0]["sha256"] if len(held) == 1 else None)
+        got = fetch(Order(feed, part, period, connection_uri, Path(spool), held))
         if got is None:
             done.note = "nothing there yet"
             return newest["id"] if newest else None
@@ -88,12 +89,16 @@ def land(feed: Feed, part: str, period: str, got: Fetched) -> tuple[int | None, 
     """
     files = [(file.name, *_keep(file.path)) for file in sorted(got.files, key=lambda f: f.name)]
     digests = [digest for _, digest, _ in files]
-    content = digests[0] if len(files) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    content = got.content_hash or (
+        digests[0] if len(files) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+    )
     with connect() as connection:
         connection.execute(
             "select pg_advisory_xact_lock(hashtextextended(%s, 0))", [feed.name + part + period]
         )
         valid = newest_delivery(connection, feed.name, part, period)
+        if got.unchanged and not valid:  # it was rejected after the owner was asked
+            return None, True
         same = valid if got.unchanged else _same(connection, feed.name, part, period, content, valid)
         if same:
             what = {"delivery": same["id"], "feed": feed.name, "part": part, "period": period}
@@ -111,8 +116,9 @@ def land(feed: Feed, part: str, period: str, got: Fetched) -> tuple[int | None, 
         )  # fmt: skip
         row = connection.execute(
             "insert into ops.delivery (feed, part, period, content_hash, sender, received_at, known_at,"
-            " simulated, ledger_no) values (%s, %s, %s, %s, %s, clock_timestamp(), %s, %s, %s) returning id",
-            [feed.name, part, period, content, got.sender, moment, simulated, number],
+            " simulated, ledger_no, validator) values (%s, %s, %s, %s, %s, clock_timestamp(), %s, %s, %s, %s)"
+            " returning id",
+            [feed.name, part, period, content, got.sender, moment, simulated, number, got.validator],
         ).fetchone()
         assert row is not None
         for no, (name, digest, size) in enumerate(files):
@@ -185,7 +191,8 @@ def decide(delivery: int, kind: str, by: str, why: str) -> int:
             raise PantauError(
                 f"There is no delivery {delivery}.", next_step="`pantau delivery list` shows them."
             )
-        what = {"delivery": delivery, "feed": found["feed"], "period": found["period"], "by": by, "why": why}
+        place = {name: found[name] for name in ("feed", "part", "period")}
+        what = {"delivery": delivery, **place, "by": by, "why": why}
         return ledger.append(connection, kind, what)
 
 

@@ -1,4 +1,4 @@
-"""`python -m simulator --seed 1 --state DIR`: serves the institutions on loopback until it is told to stop.
+"""`python -m simulator --seed 1 --state DIR`: serves the institutions, on loopback, until it is told to stop.
 
 Promise: DIR/endpoints.json is there exactly while they are served, and only its owner can read it.
 """
@@ -25,10 +25,12 @@ import asyncssh
 import uvicorn
 
 from simulator import sftp, truth
+from simulator.claims import PARTS
 from simulator.deliveries import Deliveries
 from simulator.http import Site
 from simulator.institutions import Institutions
 from simulator.money import Budget
+from simulator.operators import Operators
 from simulator.programme import Programme
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,6 +51,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--http-port", type=int, default=0, help="a free one unless given; kept for restarts")
     parser.add_argument("--sftp-port", type=int, default=0, help="a free one unless given; kept for restarts")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; loopback unless given")
+    parser.add_argument("--name", default="127.0.0.1", help="how others reach it: stands in endpoints.json")
     parser.add_argument("--with-parent", type=int, metavar="PID", help="stop when that process ends")
     return parser.parse_args(argv)
 
@@ -63,15 +67,17 @@ def write_private(path: Path, data: dict[str, Any]) -> None:
 
 
 def known_secrets(state: Path) -> dict[str, str]:
-    """Password, token and host keys: made at the first start, the same ever after."""
+    """Passwords, client secrets, token and host keys: made at the first start, the same ever after."""
     path = state / "secrets.json"
-    if not path.exists():
-        keys = [asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode() for _ in range(2)]
-        names = ("password", "control_token", "host_key", "wrong_host_key")
-        write_private(
-            path, dict(zip(names, (secrets.token_urlsafe(18), secrets.token_urlsafe(24), *keys), strict=True))
-        )
-    kept: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    kept: dict[str, str] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    before = dict(kept)
+    for name in ("password", "password_bts", *(f"client_{part}" for part in PARTS)):
+        kept.setdefault(name, secrets.token_urlsafe(18))
+    kept.setdefault("control_token", secrets.token_urlsafe(24))
+    for name in {"host_key", "wrong_host_key"} - set(kept):
+        kept[name] = asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
+    if kept != before:
+        write_private(path, kept)
     return kept
 
 
@@ -93,17 +99,18 @@ def alone(state: Path, patience_s: float) -> Iterator[None]:
         yield
 
 
-def bind(port: int, before: int) -> socket.socket:
-    """A listening socket on loopback: the port given, else the one of last time if it is free, else any."""
+def bind(host: str, port: int, before: int) -> socket.socket:
+    """A listening socket: the port given, else the one of last time if it is free, else any."""
     for attempt in [port] if port else [before, 0]:
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        # Named as TCP: asyncio sends without delay on such sockets alone, which saves 40 ms an answer.
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind(("127.0.0.1", attempt))
+            listener.bind((host, attempt))
         except OSError as error:
             listener.close()
             if attempt in (port, 0):
-                raise SystemExit(f"simulator: port {attempt} on 127.0.0.1 cannot be had ({error})") from None
+                raise SystemExit(f"simulator: port {attempt} on {host} cannot be had ({error})") from None
         else:
             return listener
     raise AssertionError
@@ -151,12 +158,14 @@ async def serve(options: argparse.Namespace, institutions: Institutions) -> None
 
     keys = [asyncssh.import_private_key(known[name]) for name in ("host_key", "wrong_host_key")]
     listeners = [
-        bind(options.http_port, before.get("http", 0)),
-        bind(options.sftp_port, before.get("sftp", 0)),
+        bind(options.host, options.http_port, before.get("http", 0)),
+        bind(options.host, options.sftp_port, before.get("sftp", 0)),
     ]
     ports = [listener.getsockname()[1] for listener in listeners]
-    acceptor = await sftp.serve(institutions, listeners[1], known["password"], keys[0])
-    site = Site(institutions, known["control_token"])
+    passwords = dict(zip(sftp.LOGINS, (known["password"], known["password_bts"]), strict=True))
+    acceptor = await sftp.serve(institutions, listeners[1], passwords, keys[0])
+    clients = {part: (f"pantau-{part}", known[f"client_{part}"]) for part in PARTS}
+    site = Site(institutions, known["control_token"], Operators(institutions, clients).routes())
     site.after_order = lambda: acceptor.update(server_host_keys=[keys[institutions.shows_wrong_key()]])
     site.after_order()
     server = _Server(
@@ -175,15 +184,25 @@ async def serve(options: argparse.Namespace, institutions: Institutions) -> None
         await asyncio.sleep(0.01)
     write_private(ports_file, dict(zip(("http", "sftp"), ports, strict=True)))
     public = keys[0].export_public_key().decode().split()
-    endpoints = {
-        "http": f"http://127.0.0.1:{ports[0]}",
-        "sftp": {
-            "host": "127.0.0.1",
+    logins = [
+        {
+            "host": options.name,
             "port": ports[1],
-            "user": sftp.USER,
-            "password": known["password"],
+            "user": user,
+            "password": password,
             "host_key": " ".join(public[:2]),
+        }
+        for user, password in passwords.items()
+    ]
+    base = f"http://{options.name}:{ports[0]}"
+    endpoints = {
+        "http": base,
+        "operators": {
+            part: {"url": f"{base}/operator/{part}", "client_id": name, "client_secret": secret}
+            for part, (name, secret) in clients.items()
         },
+        "sftp": logins[0],
+        "bakti_sftp": logins[1],
         "pid": os.getpid(),
         "control_token": known["control_token"],
     }

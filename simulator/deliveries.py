@@ -1,14 +1,14 @@
 """What each institution delivers, and when: the truth as files, with the mess of real months in them.
 
-Promise: a file hangs on seed, register, period and delivery letter alone; `mess` names every row that is not
-as the truth has it. The tables below are the mess; README.md tells them.
+Promise: a file hangs on seed, register, part, period and delivery letter alone; `mess` names every row that is
+not as the truth has it. The tables below are the mess of Komdigi's files; README.md tells them.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import re
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
@@ -16,14 +16,38 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from simulator import mess, workbook
+from simulator.claims import CAKUPAN, CLAIMED, PARTS, RESTATED_CLAIMS, Claims
 from simulator.money import Budget
-from simulator.programme import PERIODS, RESTATED, VILLAGES, Programme, pick, read_register, stream
+from simulator.obligations import KEWAJIBAN, Obligations
+from simulator.programme import PERIODS, VILLAGES, Programme, pick, read_register, stream
+from simulator.sites import BTS, Sites, indonesian, month_end
 
 WIB = timezone(timedelta(hours=7))
 DESA_4G, DESA_3T, ANGGARAN = "komdigi__desa_4g", "komdigi__desa_3t", "kemenkeu__anggaran_tik"
-FEED_PERIODS = {DESA_4G: PERIODS, DESA_3T: ("2025-01", "2026-01"), ANGGARAN: PERIODS}
+FEED_PERIODS = {
+    DESA_4G: PERIODS,
+    DESA_3T: ("2025-01", "2026-01"),
+    ANGGARAN: PERIODS,
+    CAKUPAN: CLAIMED,
+    BTS: PERIODS,
+    KEWAJIBAN: PERIODS,
+}
+FEED_PARTS = {feed: PARTS if feed == CAKUPAN else ("",) for feed in FEED_PERIODS}
+# Lists that are served page by page: the content is one JSON object a line.
+PAGED = (CAKUPAN, KEWAJIBAN)
 # encoding, delimiter, line end
 FORMATS = {DESA_4G: ("utf-8", ",", "\n"), DESA_3T: ("utf-8", ",", "\n"), ANGGARAN: ("cp1252", ";", "\r\n")}
+# day of the next month, and by how many days it sways; the 3T lists have days of their own
+RHYTHM = {
+    (DESA_4G, ""): (6, 3),
+    (ANGGARAN, ""): (3, 3),
+    (BTS, ""): (7, 2),
+    (KEWAJIBAN, ""): (5, 2),
+    (CAKUPAN, "telkomsel"): (4, 2),
+    (CAKUPAN, "indosat"): (7, 2),
+    (CAKUPAN, "xlsmart"): (8, 2),
+}
 HEADER_4G, HEADER_3T = b"kode_desa,nama_desa,status_4g,tanggal_on_air\n", b"kode_desa,nama_desa,kategori\n"
 
 # Rows of desa_4g that are not as they should be, for the whole country. July to December 2025, and March, May
@@ -52,33 +76,45 @@ MESS: dict[str, dict[str, int]] = {
     "2026-12": {"old_code_2020": 3},
 }
 MESS_3T = {"2025-01": {"old_code_2022": 8}}
-REFUSED = {"unknown_region", "wrong_status", "wrong_name", "duplicate_key", "old_code_other_name"}
-# The same bytes again, with a new time.
+# The same content again, with a new time.
 RESENT = (
-    (DESA_4G, "2025-10", "2025-11-20"),
-    (DESA_4G, "2026-03", "2026-04-21"),
-    (ANGGARAN, "2026-07", "2026-09-02"),
-    (DESA_4G, "2026-07", "2026-09-04"),
-    (DESA_4G, "2026-08", "2026-09-14"),
-    (DESA_4G, "2026-06", "2026-09-18"),  # three months after it was first sent
-    (ANGGARAN, "2026-09", "2026-10-14"),
-    (DESA_4G, "2026-10", "2026-11-13"),
+    (DESA_4G, "", "2025-10", "2025-11-20"),
+    (DESA_4G, "", "2026-03", "2026-04-21"),
+    (ANGGARAN, "", "2026-07", "2026-09-02"),
+    (DESA_4G, "", "2026-07", "2026-09-04"),
+    (DESA_4G, "", "2026-08", "2026-09-14"),
+    (CAKUPAN, "indosat", "2026-08", "2026-09-14"),
+    (DESA_4G, "", "2026-06", "2026-09-18"),  # three months after it was first sent
+    (ANGGARAN, "", "2026-09", "2026-10-14"),
+    (DESA_4G, "", "2026-10", "2026-11-13"),
 )
 DRAFTED = "2026-09"  # its delivery B is a draft of 20 September, sent by mistake and taken back
-# Months whose deliveries do not follow the rule of `_calendar`.
+RESTATES = {"2026-08": "B", "2026-09": "C"}  # month -> the delivery that restates it
+# Months whose deliveries do not follow the rhythm.
 OWN_DAYS = {
-    (DESA_4G, RESTATED): (("A", "2026-09-08"), ("B", "2026-10-20")),
-    (DESA_4G, DRAFTED): (("A", "2026-10-06"), ("B", "2026-10-08"), ("A", "2026-10-10")),
-    (ANGGARAN, "2026-09"): (("A", "2026-10-10"),),  # due on the 5th
+    (DESA_4G, "", "2026-08"): (("A", "2026-09-08"), ("B", "2026-10-20")),
+    (DESA_4G, "", DRAFTED): (
+        ("A", "2026-10-06"),
+        ("B", "2026-10-08"),
+        ("A", "2026-10-10"),
+        ("C", "2026-10-20"),
+    ),
+    (ANGGARAN, "", "2026-09"): (("A", "2026-10-10"),),  # due on the 5th
+    (CAKUPAN, *RESTATED_CLAIMS[:2]): (("A", "2026-09-04"), ("B", "2026-10-20")),
+    (CAKUPAN, "indosat", "2026-09"): (("A", "2026-10-18"),),  # due on the 10th, and after the grace
 }
 _STATUS_SLIPS = ("Iya", "Ya*", "Sudah", "Y a")
 
 
+Table = list[list[Any]]  # header first; cells are text but in a workbook
+
+
 @dataclass(frozen=True)
 class Sending:
-    """One delivery: content `letter` of a feed and period, there from `at` on."""
+    """One delivery: content `letter` of a feed, part and period, there from `at` on."""
 
     feed: str
+    part: str
     period: str
     letter: str
     at: datetime
@@ -86,42 +122,33 @@ class Sending:
 
 def _calendar() -> list[Sending]:
     """Every delivery, oldest first. Institutions publish at midnight, Jakarta time."""
-    days: list[tuple[str, str, str, date]] = []
+    days: list[tuple[str, str, str, str, date]] = []
     for number, period in enumerate(PERIODS, start=1):
         following = date(2025 + number // 12, number % 12 + 1, 1)
-        for feed, day in ((DESA_4G, 6 + number % 3), (ANGGARAN, 3 + number % 3)):
-            own = OWN_DAYS.get((feed, period), (("A", following.replace(day=day).isoformat()),))
-            days += [(feed, period, letter, date.fromisoformat(on)) for letter, on in own]
-    days += [(DESA_3T, "2025-01", "A", date(2025, 1, 6)), (DESA_3T, "2026-01", "A", date(2026, 1, 12))]
-    days += [(feed, period, "A", date.fromisoformat(on)) for feed, period, on in RESENT]
-    every = [Sending(f, p, letter, datetime.combine(on, time(), WIB)) for f, p, letter, on in days]
-    return sorted(every, key=lambda s: (s.at, s.feed, s.period))
+        for (feed, part), (day, sway) in RHYTHM.items():
+            if period in FEED_PERIODS[feed]:
+                usual = (("A", following.replace(day=day + number % sway).isoformat()),)
+                own = OWN_DAYS.get((feed, part, period), usual)
+                days += [(feed, part, period, letter, date.fromisoformat(on)) for letter, on in own]
+    days += [
+        (DESA_3T, "", "2025-01", "A", date(2025, 1, 6)),
+        (DESA_3T, "", "2026-01", "A", date(2026, 1, 12)),
+    ]
+    days += [(feed, part, period, "A", date.fromisoformat(on)) for feed, part, period, on in RESENT]
+    every = [Sending(f, p, m, letter, datetime.combine(on, time(), WIB)) for f, p, m, letter, on in days]
+    return sorted(every, key=lambda s: (s.at, s.feed, s.part, s.period))
 
 
 CALENDAR = _calendar()
 
 
-def newest(feed: str, period: str, now: datetime) -> Sending | None:
-    """What lies at the institution for that feed and period at that time."""
+def newest(feed: str, part: str, period: str, now: datetime) -> Sending | None:
+    """What lies at the institution for that feed, part and period at that time."""
     return max(
-        (s for s in CALENDAR if (s.feed, s.period) == (feed, period) and s.at <= now),
+        (s for s in CALENDAR if (s.feed, s.part, s.period) == (feed, part, period) and s.at <= now),
         key=lambda s: s.at,
         default=None,
     )
-
-
-def normal(name: str) -> str:
-    """A name without case and punctuation."""
-    return re.sub(r"[\W_]", "", name.casefold())
-
-
-def misspelt(name: str) -> str:
-    """The name with two neighbouring letters swapped, as typists do."""
-    for at in range(1, len(name) - 1):
-        swapped = name[:at] + name[at + 1] + name[at] + name[at + 2 :]
-        if normal(swapped) != normal(name):
-            return swapped
-    return name + "h"
 
 
 def write_lines(rows: Iterable[Iterable[str]], feed: str) -> list[bytes]:
@@ -130,6 +157,19 @@ def write_lines(rows: Iterable[Iterable[str]], feed: str) -> list[bytes]:
     out = io.StringIO(newline="")
     csv.writer(out, delimiter=delimiter, lineterminator=end).writerows(rows)
     return out.getvalue().encode(encoding).splitlines(keepends=True)
+
+
+_encoded = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def write_items(table: Iterable[list[Any]]) -> bytes:
+    """Rows as JSON objects, one a line."""
+    rows = iter(table)
+    keys, out = next(rows), io.BytesIO()
+    for row in rows:
+        out.write(_encoded(dict(zip(keys, row, strict=True))).encode())
+        out.write(b"\n")
+    return out.getvalue()
 
 
 class Deliveries:
@@ -145,14 +185,21 @@ class Deliveries:
             text + b"Ya," + on.encode() + b"\n" for text, on in zip(begin, programme.on_air, strict=True)
         ]
         self._find_old_codes(old_register, lineage)
+        self.claims, self.sites = Claims(programme), Sites(programme)
+        self.obligations = Obligations(programme)
         self.mess: list[dict[str, Any]] = []
-        self._edits = {(DESA_4G, period): self._mess_4g(period) for period in MESS}
-        self._edits |= {(DESA_3T, period): self._mess_3t(period) for period in MESS_3T}
-        self.content: Callable[[str, str, str], bytes] = lru_cache(maxsize=4)(self._content)
+        self._edits: dict[tuple[str, str], dict[int, list[str]]] = {}
+        for period in MESS:
+            self._edits[DESA_4G, period] = self._mess_4g(period)
+        for period in MESS_3T:
+            self._edits[DESA_3T, period] = self._mess_3t(period)
+        self.mess += [*self.claims.mess, *self.sites.mess, *self.obligations.mess]
+        self.content: Callable[[str, str, str, str], bytes] = lru_cache(maxsize=2)(self._content)
 
-    def letters(self, feed: str, period: str) -> list[str]:
+    def letters(self, feed: str, period: str, part: str = "") -> list[str]:
         """The different contents that are delivered for a period."""
-        return sorted({s.letter for s in CALENDAR if (s.feed, s.period) == (feed, period)})
+        wanted = (feed, part, period)
+        return sorted({s.letter for s in CALENDAR if (s.feed, s.part, s.period) == wanted})
 
     # -- old codes -------------------------------------------------------------------------------------
 
@@ -174,7 +221,7 @@ class Deliveries:
             if village.province != "96":
                 self._old["old_code_2020"][index] = (old, village.nama.upper())
             elif old in before:
-                same = normal(before[old]) == normal(village.nama)
+                same = mess.normal(before[old]) == mess.normal(village.nama)
                 self._old["old_code_2022" if same else "old_code_other_name"][index] = (old, before[old])
 
     # -- the mess --------------------------------------------------------------------------------------
@@ -187,7 +234,7 @@ class Deliveries:
         """Village index -> its cells as delivered; a duplicate has the key -1 - index. Records the mess."""
         rng = stream(self.programme.seed, f"mess/{period}")
         covered = self.programme.covered(period)
-        told_twice = {i for letter in self.letters(DESA_4G, period) for i in self.differs(period, letter)}
+        told_twice = {i for letter in ("A", "B") for i in self.differs(period, letter)}
         lit = [i for i, c in enumerate(covered) if c]
         unlit = [i for i, c in enumerate(covered) if not c]
         edits: dict[int, list[str]] = {}
@@ -199,11 +246,11 @@ class Deliveries:
                 cells = [village.kode, village.nama]
                 cells += ["Ya", self.programme.on_air[index]] if covered[index] else ["Tidak", "-"]
                 if kind == "unknown_region":
-                    cells[0] = f"{village.kode[:9]}9{village.kode[10:]}"
+                    cells[0] = mess.unknown(village.kode)
                 elif kind == "wrong_status":
                     cells[2] = _STATUS_SLIPS[int(rng.random() * len(_STATUS_SLIPS))]
                 elif kind == "wrong_name":
-                    cells[1] = misspelt(village.nama)
+                    cells[1] = mess.misspelt(village.nama)
                 elif kind != "duplicate_key":
                     cells[:2] = self._old[kind][index]
                 edits[index] = cells
@@ -227,37 +274,63 @@ class Deliveries:
     def _record(
         self, feed: str, period: str, kind: str, rows: list[int], index: int, cells: list[str]
     ) -> None:
+        kode = self.programme.villages[index].kode
         for letter in self.letters(feed, period):
-            self.mess += [
-                {
-                    "kind": "mess",
-                    "feed": feed,
-                    "period": period,
-                    "delivery": letter,
-                    "problem": kind,
-                    "row": row,
-                    "kode": self.programme.villages[index].kode,
-                    "written": cells,
-                    "refused": kind in REFUSED,
-                }
-                for row in rows
-            ]
+            where = (feed, "", period, letter)
+            self.mess += [mess.event(where, kind, row, kode, cells) for row in rows]
 
     # -- the files -------------------------------------------------------------------------------------
 
     def differs(self, period: str, letter: str) -> dict[int, bool]:
         """Villages whose status in that delivery is not the one first stated, and which it is."""
         programme = self.programme
-        if (period, letter) == (RESTATED, "B"):
-            return dict.fromkeys(programme.withdrawn, False) | dict.fromkeys(programme.added, True)
+        if letter == RESTATES.get(period):
+            told = dict.fromkeys(programme.withdrawn[period], False)
+            told |= dict.fromkeys(programme.added[period], True)
+            messy = self._edits.get((DESA_4G, period), {})
+            return {i: status for i, status in told.items() if i not in messy}
         if (period, letter) == (DRAFTED, "B"):
             number = PERIODS.index(period) + 1
             late = (i for i, since in enumerate(programme.since) if since == number)
             return {i: False for i in late if programme.on_air[i][:2] > "20"}
         return {}
 
-    def _content(self, feed: str, period: str, letter: str) -> bytes:
-        """The bytes of one delivery's file."""
+    def _days(self, period: str, letter: str) -> dict[int, str]:
+        """Days on air that a file has as verified in October 2026. Later months keep September's as first stated."""
+        days: dict[int, str] = {}
+        if period > DRAFTED or letter == RESTATES.get(period):
+            days |= self.programme.verified["2026-08"]
+        if (period, letter) == ("2026-09", "C"):
+            days |= self.programme.verified[period]
+        return days
+
+    def table(self, feed: str, part: str, period: str, letter: str) -> Table:
+        """One delivery as rows under their header, as the faults work on it."""
+        if feed == CAKUPAN:
+            return list(self.claims.rows(part, period, letter))
+        if feed == BTS:
+            return self.sites.table(period)
+        if feed == KEWAJIBAN:
+            return self.obligations.table(period)
+        encoding, delimiter, _ = FORMATS[feed]
+        text = io.StringIO(self.content(feed, part, period, letter).decode(encoding), newline="")
+        return list(csv.reader(text, delimiter=delimiter))
+
+    def written(self, feed: str, period: str, table: Table, sheet: str = workbook.SHEET) -> bytes:
+        """A table as the institution writes it."""
+        if feed in PAGED:
+            return write_items(table)
+        if feed == BTS:
+            titles = ("Laporan BTS BAKTI", f"Keadaan {indonesian(month_end(period))}")
+            return workbook.write(table, titles, sheet)
+        return b"".join(write_lines(table, feed))
+
+    def _content(self, feed: str, part: str, period: str, letter: str) -> bytes:
+        """The bytes of one delivery: its file, or its items one a line."""
+        if feed == CAKUPAN:  # as it is made: there are many
+            return write_items(self.claims.rows(part, period, letter))
+        if feed in (KEWAJIBAN, BTS):
+            return self.written(feed, period, self.table(feed, part, period, letter))
         if feed == ANGGARAN:
             return b"".join(write_lines(self.budget.table(period), feed))
         if feed == DESA_3T:
@@ -266,14 +339,12 @@ class Deliveries:
                 lines[index] = write_lines([cells], feed)[0]
             return HEADER_3T + b"".join(lines.values())
         covered = self.programme.covered(period)
-        verified = period > DRAFTED or (period, letter) == (RESTATED, "B")
         for index, status in self.differs(period, letter).items():
             covered[index] = status
         rows = [yes if lit else no for yes, no, lit in zip(self._yes, self._no, covered, strict=True)]
-        if verified:
-            for index, on in self.programme.verified.items():
-                if covered[index]:
-                    rows[index] = self._no[index][: -len(b"Tidak,-\n")] + b"Ya," + on.encode() + b"\n"
+        for index, on in self._days(period, letter).items():
+            if covered[index]:
+                rows[index] = self._no[index][: -len(b"Tidak,-\n")] + b"Ya," + on.encode() + b"\n"
         for index, cells in self._edits.get((feed, period), {}).items():
             if index < 0:
                 rows.append(write_lines([cells], feed)[0])

@@ -21,8 +21,8 @@ BASELINE = "2024-12"
 VILLAGES, IN_3T, WITHOUT_3T, WITHOUT_OTHER = 83_762, 20_341, 9_113, 3_435
 LEFT_3T, JOINED_3T = 36, 24  # the changes of the list of 2026
 DARK_A_MONTH = 45  # villages that go dark in a month, at most
-RESTATED = "2026-08"
-WITHDRAWN, ADDED = 96, 23
+# Months that are restated in October 2026, and how many villages are withdrawn and added then.
+RESTATED = {"2026-08": (96, 23), "2026-09": (41, 12)}
 NEVER = 99
 
 
@@ -80,6 +80,21 @@ def read_register(path: Path) -> dict[str, str]:
         return {row["kode"]: row["nama"] for row in csv.DictReader(file)}
 
 
+@dataclass(frozen=True)
+class Country:
+    """What is drawn for the whole country, by the index of its villages, and which of them a programme has."""
+
+    villages: list[Village]
+    since: list[int]  # as Programme.since
+    remote: list[float]  # 0 near, 1 far
+    in_3t: set[int]  # on the list of 2025
+    kept: list[int]
+
+    def scaled(self, number: int) -> int:
+        """A number that is true of the register of 2025, for this register."""
+        return round(number * len(self.villages) / VILLAGES)
+
+
 class Programme:
     """The truth for one seed, register and choice of provinces. Villages are named by their index."""
 
@@ -88,6 +103,7 @@ class Programme:
         self.register_sha256 = sha256(register.read_bytes()).hexdigest()
         regions = read_register(register)
         every = [Village(kode, nama) for kode, nama in sorted(regions.items()) if len(kode) == 13]
+        self.names = {kode: nama for kode, nama in regions.items() if len(kode) < 13}
         known = {village.province for village in every}
         self.provinces = tuple(sorted(set(provinces))) or tuple(sorted(known))
         if not every or not set(self.provinces) <= known:
@@ -196,6 +212,7 @@ class Programme:
         self.on_air = [self._date(self._since[i], *drawn[i]) for i in kept]  # as first stated, dd/mm/yyyy
         self._restate(kept)
         self._darken(kept)
+        self.country = Country(self._all, self._since, self._remote, self._first, kept)
         del self._all, self._remote, self._first, self._since
 
     @staticmethod
@@ -209,19 +226,26 @@ class Programme:
         return f"{day:02d}/{(month - 1) % 12 + 1:02d}/{2025 + (month - 1) // 12}"
 
     def _restate(self, kept: list[int]) -> None:
-        """August 2026 as verified in October: some villages came on air only in September, and some of
-        September's already in August. What September says of coverage is right either way."""
-        month = PERIODS.index(RESTATED) + 1
-        rng = stream(self.seed, "restated")
-        chosen = []
-        for since, count in ((month, WITHDRAWN), (month + 1, ADDED)):
-            among = [i for i, s in enumerate(self._since) if s == since]
-            wanted = round(count * len(self._since) / VILLAGES) or 1
-            picked = set(pick(rng, among, wanted))
-            chosen.append({n for n, i in enumerate(kept) if i in picked})
-        self.withdrawn, self.added = chosen
-        self.verified = {i: f"{1 + i % 9:02d}/09/2026" for i in self.withdrawn}
-        self.verified |= {i: f"{25 + i % 6:02d}/08/2026" for i in self.added}
+        """August and September 2026 as verified in October: some villages came on air only a month later,
+        and some of the next month's already then. What the next month says of coverage is right either way."""
+        self.withdrawn: dict[str, set[int]] = {}
+        self.added: dict[str, set[int]] = {}
+        self.verified: dict[str, dict[int, str]] = {}  # village -> its day on air, as verified
+        already: set[int] = set()
+        for period, counts in RESTATED.items():
+            month = PERIODS.index(period) + 1
+            rng = stream(self.seed, "restated" if not already else f"restated/{period}")
+            chosen = []
+            for since, count in zip((month, month + 1), counts, strict=True):
+                among = [i for i, s in enumerate(self._since) if s == since and i not in already]
+                wanted = round(count * len(self._since) / VILLAGES) or 1
+                picked = set(pick(rng, among, wanted))
+                already |= picked
+                chosen.append({n for n, i in enumerate(kept) if i in picked})
+            self.withdrawn[period], self.added[period] = chosen
+            year, number = period.split("-")
+            later = {i: f"{1 + i % 9:02d}/{int(number) + 1:02d}/{year}" for i in chosen[0]}
+            self.verified[period] = later | {i: f"{25 + i % 6:02d}/{number}/{year}" for i in chosen[1]}
 
     def _darken(self, kept: list[int]) -> None:
         """Some covered villages are dark for one to three months; `dark[month]` holds them."""

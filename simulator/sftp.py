@@ -1,4 +1,4 @@
-"""Kemenkeu's SFTP server: one read-only folder, made from the institutions at their clock.
+"""The SFTP server of Kemenkeu and BAKTI: a read-only folder for each login, made from the institutions.
 
 Promise: it reads and writes nothing on the machine's own disk.
 """
@@ -17,9 +17,26 @@ import asyncssh
 
 from simulator.deliveries import ANGGARAN, FEED_PERIODS
 from simulator.institutions import Institutions, Ready
+from simulator.sites import BTS
 
-USER = "pantau"
-FOLDER = "/keluar"
+
+@dataclass(frozen=True)
+class Login:
+    """What one user finds: the files of one feed in one folder."""
+
+    feed: str
+    folder: str
+    name: str  # with the period for {}
+
+    def path(self, period: str) -> str:
+        """Where the file of a period lies."""
+        return f"{self.folder}/{self.name.format(period)}"
+
+
+LOGINS = {
+    "pantau": Login(ANGGARAN, "/keluar", "anggaran_tik_{}.csv"),
+    "pantau-bts": Login(BTS, "/bakti", "bts_{}.xlsx"),
+}
 
 
 @dataclass
@@ -31,33 +48,35 @@ class Open:
 
 
 class _Login(asyncssh.SSHServer):
-    def __init__(self, password: str) -> None:
-        self._password = password
+    def __init__(self, passwords: dict[str, str]) -> None:
+        self._passwords = passwords
 
     def password_auth_supported(self) -> bool:
         return True
 
     def validate_password(self, username: str, password: str) -> bool:
-        return username == USER and hmac.compare_digest(password.encode(), self._password.encode())
+        known = self._passwords.get(username, "")
+        return bool(known) and hmac.compare_digest(password.encode(), known.encode())
 
 
 class Folder(asyncssh.SFTPServer):
-    """`/keluar` with the files that lie ready. What writes is refused."""
+    """The login's folder with the files that lie ready. What writes is refused."""
 
     def __init__(self, channel: asyncssh.SSHServerChannel[bytes], institutions: Institutions) -> None:
         super().__init__(channel)
         self._institutions = institutions
+        self._login = LOGINS[channel.get_connection().get_extra_info("username")]
 
     def _find(self, path: bytes) -> Ready | None:
         """The file at a path, None for a folder."""
         clean = posixpath.normpath(posixpath.join("/", path.decode("utf-8", "replace")))
-        if clean in ("/", FOLDER):
+        if clean in ("/", self._login.folder):
             return None
-        period = posixpath.basename(clean).removeprefix("anggaran_tik_").removesuffix(".csv")
-        ready = self._institutions.ready(ANGGARAN, period)
-        if ready is None or clean != f"{FOLDER}/{_name(ready)}":
-            raise asyncssh.SFTPNoSuchFile("No such file")
-        return ready
+        feed = self._login.feed
+        for period in FEED_PERIODS[feed]:
+            if clean == self._login.path(period) and (ready := self._institutions.ready(feed, period)):
+                return ready
+        raise asyncssh.SFTPNoSuchFile("No such file")
 
     def realpath(self, path: bytes) -> bytes:
         """The path without dots."""
@@ -65,22 +84,24 @@ class Folder(asyncssh.SFTPServer):
 
     def stat(self, path: bytes) -> asyncssh.SFTPAttrs:
         """Size and time of a file, or the mode of a folder."""
-        return _attrs(self._find(path))
+        return self._attrs(self._find(path))
 
     def lstat(self, path: bytes) -> asyncssh.SFTPAttrs:
         """As `stat`: there are no links."""
-        return _attrs(self._find(path))
+        return self._attrs(self._find(path))
 
     async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
         """The names in a folder."""
         if self._find(path) is not None:
             raise asyncssh.SFTPNoSuchFile("Not a folder")
         if self.realpath(path) == b"/":
-            yield asyncssh.SFTPName(FOLDER[1:].encode(), attrs=_attrs(None))
+            yield asyncssh.SFTPName(self._login.folder[1:].encode(), attrs=self._attrs(None))
             return
-        for period in FEED_PERIODS[ANGGARAN]:
-            if ready := self._institutions.ready(ANGGARAN, period):
-                yield asyncssh.SFTPName(_name(ready).encode(), attrs=_attrs(ready))
+        for period in FEED_PERIODS[self._login.feed]:
+            if ready := self._institutions.ready(self._login.feed, period):
+                # without its size, for which every workbook would have to be made
+                attrs = asyncssh.SFTPAttrs(permissions=stat.S_IFREG | 0o444, **_times(ready))
+                yield asyncssh.SFTPName(self._login.name.format(period).encode(), attrs=attrs)
 
     async def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
         """Opens for reading alone; here the faults in sending happen."""
@@ -92,7 +113,7 @@ class Folder(asyncssh.SFTPServer):
             raise asyncssh.SFTPFailure("Temporary failure")
         data = self._institutions.body(ready)
         short = self._institutions.happens(ready, "short_body")
-        return Open(_attrs(ready), data[: len(data) // 2] if short else data)
+        return Open(self._attrs(ready), data[: len(data) // 2] if short else data)
 
     def read(self, file_obj: object, offset: int, size: int) -> bytes:
         """Bytes of an open file."""
@@ -106,6 +127,12 @@ class Folder(asyncssh.SFTPServer):
 
     def close(self, file_obj: object) -> None:
         """Nothing to do: an open file is a copy."""
+
+    def _attrs(self, ready: Ready | None) -> asyncssh.SFTPAttrs:
+        if ready is None:
+            return asyncssh.SFTPAttrs(permissions=stat.S_IFDIR | 0o555, nlink=1)
+        size = self._institutions.size(ready)
+        return asyncssh.SFTPAttrs(size=size, permissions=stat.S_IFREG | 0o444, nlink=1, **_times(ready))
 
 
 def _refuse(*_: object) -> None:
@@ -136,24 +163,18 @@ for _action in (
     setattr(Folder, _action, _refuse)
 
 
-def _name(ready: Ready) -> str:
-    return f"anggaran_tik_{ready.period}.csv"
-
-
-def _attrs(ready: Ready | None) -> asyncssh.SFTPAttrs:
-    if ready is None:
-        return asyncssh.SFTPAttrs(permissions=stat.S_IFDIR | 0o555, nlink=1)
+def _times(ready: Ready) -> dict[str, int]:
     at = int(ready.at.timestamp())
-    return asyncssh.SFTPAttrs(size=ready.size, permissions=stat.S_IFREG | 0o444, atime=at, mtime=at, nlink=1)
+    return {"atime": at, "mtime": at}
 
 
 async def serve(
-    institutions: Institutions, listener: socket.socket, password: str, key: asyncssh.SSHKey
+    institutions: Institutions, listener: socket.socket, passwords: dict[str, str], key: asyncssh.SSHKey
 ) -> asyncssh.SSHAcceptor:
-    """Serves on a bound socket."""
+    """Serves on a bound socket. `passwords`: one for each user of LOGINS."""
     return await asyncssh.listen(
         sock=listener,
-        server_factory=lambda: _Login(password),
+        server_factory=lambda: _Login(passwords),
         sftp_factory=lambda channel: Folder(channel, institutions),
         server_host_keys=[key],
         allow_scp=False,

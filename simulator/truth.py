@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from simulator.claims import CAKUPAN, CLAIMED, PARTS
 from simulator.deliveries import CALENDAR, DESA_4G, Deliveries
 from simulator.money import plain
 from simulator.programme import BASELINE, PERIODS, Programme
@@ -33,6 +34,7 @@ def events(deliveries: Deliveries) -> Iterator[dict[str, Any]]:
         yield {
             "kind": "delivery",
             "feed": sending.feed,
+            "part": sending.part,
             "period": sending.period,
             "delivery": sending.letter,
             "at": sending.at.isoformat(),
@@ -44,6 +46,7 @@ def events(deliveries: Deliveries) -> Iterator[dict[str, Any]]:
                 yield {
                     "kind": "restated",
                     "feed": DESA_4G,
+                    "part": "",
                     "period": period,
                     "delivery": letter,
                     "kode": programme.villages[index].kode,
@@ -59,6 +62,60 @@ def events(deliveries: Deliveries) -> Iterator[dict[str, Any]]:
                 "pagu": plain(amount.pagu),
                 "realised": plain(amount.realised),
             }
+    yield from _claims(deliveries)
+    yield from _sites(deliveries)
+    for obligation in deliveries.obligations.obligations:
+        yield {
+            "kind": "obligation",
+            "kode": programme.villages[obligation.village].kode,
+            "operator": obligation.operator,
+            "due": obligation.due.isoformat(),
+            "built": obligation.built.isoformat() if obligation.built else None,
+            "proved": obligation.proved,
+        }
+
+
+def _claims(deliveries: Deliveries) -> Iterator[dict[str, Any]]:
+    """What each operator claims: changes against the month before, and what a restated delivery has otherwise."""
+    villages, claims = deliveries.programme.villages, deliveries.claims
+
+    def codes(indexes: set[int]) -> list[str]:
+        return [villages[i].kode for i in sorted(indexes)]
+
+    for part in PARTS:
+        before: set[int] = set()
+        for period in CLAIMED:
+            now = set(claims.listed(part, period))
+            yield {
+                "kind": "claims",
+                "part": part,
+                "period": period,
+                "begun": codes(now - before),
+                "ended": codes(before - now),
+            }
+            before = now
+            for letter in deliveries.letters(CAKUPAN, period, part)[1:]:
+                told = set(claims.listed(part, period, letter))
+                yield {
+                    "kind": "claims_restated",
+                    "part": part,
+                    "period": period,
+                    "delivery": letter,
+                    "added": codes(told - now),
+                    "withdrawn": codes(now - told),
+                }
+
+
+def _sites(deliveries: Deliveries) -> Iterator[dict[str, Any]]:
+    """Each site, and each month in which its state is another; the first is the one at the baseline."""
+    for site in deliveries.sites.sites:
+        kode = deliveries.programme.villages[site.village].kode
+        yield {"kind": "site", "site": site.name, "kode": kode, "technology": site.technology}
+        before = ""
+        for period in (BASELINE, *PERIODS):
+            if (status := site.status(period)) != before:
+                yield {"kind": "site_status", "site": site.name, "period": period, "status": status}
+            before = status
 
 
 def _many(programme: Programme) -> Iterator[str]:

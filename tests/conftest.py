@@ -5,6 +5,7 @@ A skip fails the run where PANTAU_NO_SKIPS is set (continuous integration has al
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -62,18 +63,28 @@ def _named(url: str, database: str) -> str:
     return url.rsplit("/", 1)[0] + "/" + database
 
 
-@pytest.fixture
-def database(postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A prepared database of the test's own, and folders of its own; yields the database's URL."""
-    name = f"test_{os.getpid()}_{abs(hash(tmp_path)) % 10**9}"
-    with psycopg.connect(_named(postgres, "postgres"), autocommit=True) as connection:
+@contextmanager
+def own_database(postgres: str, folder: Path) -> Iterator[str]:
+    """A prepared database with folders of its own, for as long as the block; yields its URL."""
+    name = f"test_{os.getpid()}_{abs(hash(folder)) % 10**9}"
+    with (
+        psycopg.connect(_named(postgres, "postgres"), autocommit=True) as connection,
+        pytest.MonkeyPatch.context() as monkeypatch,
+    ):
         connection.execute(f"create database {name} template pantau")
         url = _named(postgres, name)
         monkeypatch.setattr(settings, "database_url", url)
         monkeypatch.setenv("DATABASE_URL", url)
-        for folder in _FOLDERS:
-            monkeypatch.setattr(settings, folder, tmp_path / folder)
+        for own in _FOLDERS:
+            monkeypatch.setattr(settings, own, folder / own)
         yield url
         connection.execute(f"drop database {name} with (force)")
     for variable in environment():
         os.environ.pop(variable, None)
+
+
+@pytest.fixture
+def database(postgres: str, tmp_path: Path) -> Iterator[str]:
+    """A prepared database of the test's own, and folders of its own; yields the database's URL."""
+    with own_database(postgres, tmp_path) as url:
+        yield url

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pantau import periods
 from pantau.errors import PantauError
+from pantau.mail import is_address
 from pantau.settings import settings
 
 
@@ -45,6 +46,29 @@ class Http(_Strict):
     path: str
 
 
+class CkanDatastore(_Strict):
+    """The rows of a CKAN resource, page by page, through `datastore_search`."""
+
+    kind: Literal["ckan_datastore"]
+    connection: str
+    package: str
+    resource: str
+    page_rows: int = 1000
+
+
+class PagedApi(_Strict):
+    """A list of items behind OAuth2 client credentials, page by page, each page naming the next by a cursor."""
+
+    kind: Literal["paged_api"]
+    connection: str
+    path: str
+    parameters: dict[str, str]
+    token_path: str
+    total: str  # the answer's key that states how many items all pages have
+    next: str  # the answer's key that holds the next page's cursor; null at the end
+    cursor: str  # the parameter that takes it
+
+
 class Sftp(_Strict):
     """A file on an SFTP server; the connection pins the host key."""
 
@@ -60,24 +84,54 @@ class Inbox(_Strict):
     connection: Literal[""] = ""
 
 
-Transport = Annotated[Ckan | Http | Sftp | Inbox, Field(discriminator="kind")]
+Transport = Annotated[Ckan | CkanDatastore | Http | PagedApi | Sftp | Inbox, Field(discriminator="kind")]
 
 
-class Csv(_Strict):
-    """How the delivered text is written."""
+class _Numbers(_Strict):
+    """How numbers are written, where they are text."""
 
-    kind: Literal["csv"]
-    delimiter: str = ","
-    encoding: str = "utf-8-sig"  # UTF-8, with or without a byte order mark
     decimal: Literal[".", ","] = "."
     thousands: Literal["", ".", ","] = ""
 
 
+class Csv(_Numbers):
+    """Delimited text with a header."""
+
+    kind: Literal["csv"]
+    delimiter: str = ","
+    encoding: str = "utf-8-sig"  # UTF-8, with or without a byte order mark
+
+
+class Json(_Numbers):
+    """Pages of JSON; each item is a row, each of its keys a column. A key that an item lacks is null."""
+
+    kind: Literal["json"]
+    items: str  # where the items stand, such as `data` or `result.records`
+    ignore: list[str] = []  # keys of an item that are the server's own and no content
+
+
+class Xlsx(_Numbers):
+    """One sheet of a spreadsheet. A column's header is what its header rows say, from top to bottom, joined by
+    " / "; a merged cell speaks for all columns below it. A row of units is the last header row."""
+
+    kind: Literal["xlsx"]
+    sheet: str
+    header_row: int = 1  # as the spreadsheet counts
+    header_rows: int = 1
+
+
+Format = Annotated[Csv | Json | Xlsx, Field(discriminator="kind")]
+
+
 class RegionRef(_Strict):
-    """Which columns of the row name a region, and at which levels it may stand."""
+    """Which columns of the row name a region, and at which levels it may stand.
+
+    `path`: columns with the names from the province down to the region itself, for rows without a code.
+    """
 
     code: str
     name: str = ""
+    path: list[str] = []
     levels: list[Literal["provinsi", "kabupaten", "kecamatan", "desa"]]
 
 
@@ -97,7 +151,7 @@ class Column(_Strict):
     minimum: int | None = None
     maximum: int | None = None
     at_most: str = ""  # another column that this one may not exceed
-    date_format: str = "%Y-%m-%d"
+    date_format: str = "%Y-%m-%d"  # month names (%B) are Indonesian
     decimals: int = 2
     region: RegionRef | None = None
 
@@ -118,10 +172,11 @@ class Control(_Strict):
     """Totals that a set-aside row states: its columns equal the sums over the accepted rows.
 
     `by`: only rows that hold the same value there as the total row; `where`: only rows whose column matches
-    the pattern.
+    the pattern; `count`: the header under which it states the number of rows (accepted and refused).
     """
 
-    columns: list[str]
+    columns: list[str] = []
+    count: str = ""
     by: list[str] = []
     where: dict[str, str] = {}
 
@@ -131,7 +186,8 @@ class SetAside(_Strict):
 
     name: str
     column: str
-    equals: str
+    equals: str = ""
+    matches: str = ""  # or: a text that matches this pattern from its beginning
     controls: list[Control] = []
 
 
@@ -142,8 +198,9 @@ class Feed(_Strict):
     title: Bilingual
     description: str
     owner: str
-    contact: str = ""
+    contact: str | dict[str, str] = ""  # mail address of the owner, or of each part's; told what is late
     license: str
+    parts: dict[str, str] = {"": ""}  # the parts in which it comes (one per operator, say) and their titles
     transport: Transport
     cadence: Literal["monthly", "yearly", "irregular"]
     starts: str
@@ -155,7 +212,7 @@ class Feed(_Strict):
     without: Literal["wait", "carry_forward", "omit"]
     max_refused_pct: float
     on_failure: str
-    format: Csv
+    format: Format
     key: list[str]
     columns: list[Column]
     set_aside: list[SetAside] = []
@@ -172,10 +229,31 @@ class Feed(_Strict):
                 raise ValueError(f"column {column.name}: which header of the file?")
             if column.at_most and column.at_most not in names:
                 raise ValueError(f"column {column.name}: at_most names no column")
-            if column.region and not {column.region.code, column.region.name or column.region.code} <= names:
+            if column.region and not {
+                column.region.code, column.region.name or column.region.code, *column.region.path,
+            } <= names:  # fmt: skip
                 raise ValueError(f"column {column.name}: region names no column")
+            if column.region and column.region.path:
+                level = ("provinsi", "kabupaten", "kecamatan", "desa")[len(column.region.path[:4]) - 1]
+                if column.region.levels != [level] or len(column.region.path) > 4:
+                    raise ValueError(f"column {column.name}: the path leads to another level than `levels`")
         if (self.due_day is None) != (self.cadence == "irregular"):
             raise ValueError("a cadence has a due_day; an irregular feed has none")
+        for rows in self.set_aside:
+            if bool(rows.equals) == bool(rows.matches):
+                raise ValueError(f"set_aside {rows.name}: give `equals` or `matches`")
+            written = {rows.column, *(control.count or rows.column for control in rows.controls)}
+            if unknown := written - {column.header for column in self.columns if column.header}:
+                raise ValueError(f"set_aside {rows.name}: no column has the header {sorted(unknown)}")
+        if (self.transport.kind in ("ckan_datastore", "paged_api")) != (self.format.kind == "json"):
+            raise ValueError("an API that hands out pages, and only that, has the format json")
+        if ("" in self.parts) != ("{part}" not in self.transport.connection):
+            raise ValueError("a feed in parts has one connection per part: write {part} into its name")
+        contacts = self.contact if isinstance(self.contact, dict) else {"": self.contact}
+        if unknown := set(contacts) - {"", *self.parts}:
+            raise ValueError(f"contact names no part: {sorted(unknown)}")
+        if wrong := [text for text in contacts.values() if text and not is_address(text)]:
+            raise ValueError(f"contact: no mail address: {wrong}")
         periods.check(self.starts)
         return self
 
@@ -185,10 +263,21 @@ class Feed(_Strict):
         contract = self.model_dump_json(include={"format", "columns", "key", "set_aside"})
         return sha256(contract.encode()).hexdigest()[:12]
 
-    @property
-    def parts(self) -> list[str]:
-        """The parts in which the feed comes (one per operator, say); one unnamed part for most."""
-        return [""]
+    def connection_id(self, part: str) -> str:
+        """The name of the Airflow connection that leads to the owner (of that part); empty where none is needed."""
+        return self.transport.connection.format(part=part)
+
+    def title_of(self, part: str) -> Bilingual:
+        """The title, of a feed in parts with the part's."""
+        if not part:
+            return self.title
+        return Bilingual(
+            id=f"{self.title.id} ({self.parts[part]})", en=f"{self.title.en} ({self.parts[part]})"
+        )
+
+    def contact_of(self, part: str) -> str:
+        """The mail address of the owner (of that part); empty where none is known."""
+        return self.contact if isinstance(self.contact, str) else self.contact.get(part, "")
 
     def periods_until(self, last: str) -> list[str]:
         """The periods that the feed has from its start to `last`; none are known of an irregular feed."""

@@ -6,34 +6,42 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncssh
 
-from pantau.catalogue import Feed, Sftp
+from pantau.catalogue import Sftp
 from pantau.errors import PantauError, TransientError
-from pantau.fetch import Fetched, File, fill, place
+from pantau.fetch import Fetched, File, Order
 
 
-def file(feed: Feed, period: str, connection: str, spool: Path, held: str | None) -> Fetched | None:
+def file(order: Order) -> Fetched | None:
     """The file at the transport's path. Raises PantauError where the server shows another host key."""
-    return asyncio.run(_file(feed, period, connection, spool))
+    return asyncio.run(_file(order))
 
 
-async def _file(feed: Feed, period: str, connection: str, spool: Path) -> Fetched | None:
-    assert isinstance(feed.transport, Sftp)
-    parts = urlsplit(connection)
-    remote = fill(feed.transport.path, period)
-    where = place(feed, period, address=f"sftp://{parts.hostname}:{parts.port or 22}{remote}")
+async def _file(order: Order) -> Fetched | None:
+    assert isinstance(order.feed.transport, Sftp)
+    parts = urlsplit(order.connection)
+    remote = order.fill(order.feed.transport.path)
+    try:
+        host, port = parts.hostname or "", parts.port or 22
+    except ValueError:
+        raise PantauError(  # without the cause, which would show a part of the password
+            f"The connection '{order.connection_id}' is no address of an SFTP server.",
+            where=order.place(),
+            next_step="Write it as sftp://user:password@host:22/, with what is special in them percent-encoded.",
+        ) from None
+    where = order.place(address=f"sftp://{host}:{port}{remote}")
     key = parse_qs(parts.query).get("host_key", [""])[0]
     if not key:
         raise PantauError(
-            f"The connection '{feed.transport.connection}' pins no host key.",
+            f"The connection '{order.connection_id}' pins no host key.",
             where=where,
             next_step="Add host_key (as `ssh-keyscan` prints it, after comparing it with the owner's).",
         )
-    target = spool / Path(remote).name
+    target = order.spool / Path(remote).name
     try:
         async with (
             asyncssh.connect(
-                parts.hostname or "",
-                parts.port or 22,
+                host,
+                port,
                 username=unquote(parts.username or ""),
                 password=unquote(parts.password or ""),
                 known_hosts=([asyncssh.import_public_key(key)], [], []),
@@ -60,7 +68,7 @@ async def _file(feed: Feed, period: str, connection: str, spool: Path) -> Fetche
         raise PantauError(
             "The SFTP server refuses the user or password.",
             where=where,
-            next_step=f"Renew the connection '{feed.transport.connection}'.",
+            next_step=f"Renew the connection '{order.connection_id}'.",
         ) from error
     except (OSError, asyncssh.Error) as error:
         raise TransientError(

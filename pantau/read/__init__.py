@@ -16,6 +16,7 @@ from pantau.errors import PantauError
 from pantau.landing import path_of
 from pantau.progress import step
 from pantau.read import contract, files, raw, regions
+from pantau.read.table import Table
 
 REGISTER = "kemendagri__wilayah"
 
@@ -37,7 +38,8 @@ def read(delivery_id: int | None) -> int | None:
         delivery = connection.execute("select * from ops.delivery where id = %s", [delivery_id]).fetchone()
         assert delivery is not None, f"no delivery {delivery_id}"
         feed = catalogue.feed(delivery["feed"])
-        register, laws = _regions_in_force(connection, feed, delivery["period"])
+        where = {name: delivery[name] for name in ("feed", "part", "period")}
+        register, laws = _regions_in_force(connection, feed, where)
         key = [delivery_id, feed.contract_version, register, laws]
         there = connection.execute(
             "select id from ops.reading where delivery_id = %s and contract_version = %s"
@@ -51,7 +53,7 @@ def read(delivery_id: int | None) -> int | None:
             parts = connection.execute(
                 "select * from ops.delivery_file where delivery_id = %s order by no", [delivery_id]
             ).fetchall()
-            where = {"feed": feed.name, "period": delivery["period"], "delivery": delivery_id}
+            where["delivery"] = delivery_id
             table = files.read(feed, [(f["name"], path_of(f["sha256"])) for f in parts], where)
             resolver = regions.Resolver(connection, register, laws) if register else None
             result = contract.apply(feed, table, resolver)
@@ -64,15 +66,17 @@ def read(delivery_id: int | None) -> int | None:
     return reading
 
 
-def _regions_in_force(connection: Connection, feed: Feed, period: str) -> tuple[int | None, int | None]:
+def _regions_in_force(
+    connection: Connection, feed: Feed, where: dict[str, Any]
+) -> tuple[int | None, int | None]:
     """The register's reading in force for the period and the newest laws, for a feed that names regions."""
     if not any(column.type == "region" for column in feed.columns):
         return None, None
-    register = newest_reading(connection, REGISTER, "", until=period)
+    register = newest_reading(connection, REGISTER, "", until=where["period"])
     if register is None:
         raise PantauError(
-            f"No register of regions is in force for {period}, so no region can be resolved.",
-            where={"feed": feed.name, "period": period},
+            f"No register of regions is in force for {where['period']}, so no region can be resolved.",
+            where=where,
             next_step=f"Put the register into inbox/{REGISTER}/<month from which it is in force>/ and run "
             f"`pantau pull {REGISTER}`; this delivery is then read by the feed's next run.",
         )
@@ -100,7 +104,7 @@ def _seal(
     feed: Feed,
     delivery: dict[str, Any],
     key: list[Any],
-    table: files.Table,
+    table: Table,
     result: contract.Result,
 ) -> int:
     row = connection.execute("select nextval(pg_get_serial_sequence('ops.reading', 'id')) as id").fetchone()
@@ -112,7 +116,8 @@ def _seal(
         connection,
         "reading",
         {
-            "reading": reading, "delivery": delivery["id"], "feed": feed.name, "period": delivery["period"],
+            "reading": reading, "delivery": delivery["id"],
+            **{name: delivery[name] for name in ("feed", "part", "period")},
             "contract": feed.contract_version, "register_reading": key[2], "laws": key[3],
             **dict(zip(("rows", "accepted", "refused", "set_aside"), counts, strict=True)),
         },
@@ -123,10 +128,10 @@ def _seal(
         " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [reading, *key, *counts, number],
     )
-    for no, (_, first, last) in enumerate(table.ranges):
+    for no, place in enumerate(table.ranges):
         connection.execute(
-            "insert into ops.reading_file values (%s, %s, '', %s, %s, %s)",
-            [reading, no, first, last, files.FIRST_ROW],
+            "insert into ops.reading_file values (%s, %s, %s, %s, %s, %s)",
+            [reading, no, place.sheet, place.first, place.last, place.first_file_row],
         )
     _insert(connection, "quarantine", reading, result.refusals)
     _insert(connection, "set_aside", reading, result.set_aside)

@@ -4,12 +4,14 @@ A rule that one row alone decides lives here and in the feed's YAML; what it ref
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 import polars as pl
 
-from pantau.catalogue import Column, Control, Csv, Feed
-from pantau.read.files import Table
+from pantau.catalogue import Column, Control, Feed, Format
+from pantau.read import months
 from pantau.read.regions import Resolver
+from pantau.read.table import NUL, Table
 
 _REFUSALS = {
     "source_row": pl.Int64, "column": pl.String, "value": pl.String, "rule": pl.String,
@@ -43,8 +45,8 @@ class _Refusals:
     def __init__(self, table: Table) -> None:
         self._raw, self._frames = table.raw, [pl.DataFrame(schema=_REFUSALS)]
 
-    def add(self, rows: pl.DataFrame, column: str, rule: str, message: str) -> None:
-        """Refuse `rows` (source_row, value and perhaps message, suggestion)."""
+    def add(self, rows: pl.DataFrame, column: str = "", rule: str = "", message: str = "") -> None:
+        """Refuse `rows` (source_row, value and perhaps column, rule, message, suggestion)."""
         if rows.is_empty():
             return
         literal = {"column": column, "rule": rule, "message": message, "suggestion": None}
@@ -54,6 +56,7 @@ class _Refusals:
             )
             .with_columns(raw=pl.Series([self._raw[n] for n in rows["source_row"]], dtype=pl.String))
             .select(pl.col(name).cast(kind) for name, kind in _REFUSALS.items())
+            .with_columns(pl.col("value").str.replace_all("\0", NUL, literal=True))
         )
 
     def frame(self) -> pl.DataFrame:
@@ -69,14 +72,9 @@ def apply(feed: Feed, table: Table, resolver: Resolver | None) -> Result:
     """Apply the contract to a delivery's rows. `resolver` is needed where a column is a region."""
     refusals = _Refusals(table)
     aside, data = _set_aside(feed, table)
-    if table.ragged:
-        wrong = pl.DataFrame(
-            {"source_row": list(table.ragged), "value": [str(n) for n in table.ragged.values()]},
-            schema={"source_row": pl.Int64, "value": pl.String},
-        )
-        expected = sum(1 for c in feed.columns if c.header)
-        refusals.add(wrong, "", "cell_count", f"the row's cells are not {expected}")
-        data = data.filter(~pl.col("source_row").is_in(wrong["source_row"].implode()))
+    broken = table.broken.join(data.select("source_row"), on="source_row", how="semi")
+    refusals.add(broken)
+    rows, data = data, data.join(broken, on="source_row", how="anti", maintain_order="left")
     typed = data.select("source_row")
     for column in feed.columns:
         if column.region is None:
@@ -102,20 +100,25 @@ def apply(feed: Feed, table: Table, resolver: Resolver | None) -> Result:
             schema={"source_row": pl.Int64, "name": pl.String, "raw": pl.String},
             orient="row",
         ),
-        _controls(feed, aside, accepted),
+        _controls(feed, aside, accepted, rows),
     )
 
 
 def _set_aside(feed: Feed, table: Table) -> tuple[list[tuple[str, pl.DataFrame]], pl.DataFrame]:
     data, aside = table.rows, []
     for rule in feed.set_aside:
-        total = pl.col(rule.column).str.strip_chars().eq_missing(rule.equals)
+        cell = pl.col(rule.column).str.strip_chars()
+        total = (
+            cell.str.contains(f"^(?:{rule.matches})").fill_null(False)
+            if rule.matches
+            else cell.eq_missing(rule.equals)
+        )
         aside.append((rule.name, data.filter(total)))
         data = data.filter(~total)
     return aside, data
 
 
-def number(text: pl.Expr, form: Csv, decimals: int) -> pl.Expr:
+def number(text: pl.Expr, form: Format, decimals: int) -> pl.Expr:
     """Text as a decimal number with `decimals` places, exactly; null where it is not written as agreed."""
     t, d = (f"\\{x}" if x else "" for x in (form.thousands, form.decimal))
     grouped = rf"\d{{1,3}}({t}\d{{3}})+|" if t else ""
@@ -128,7 +131,7 @@ def number(text: pl.Expr, form: Csv, decimals: int) -> pl.Expr:
     )
 
 
-def _typed(data: pl.DataFrame, column: Column, form: Csv, refusals: _Refusals) -> pl.Series:
+def _typed(data: pl.DataFrame, column: Column, form: Format, refusals: _Refusals) -> pl.Series:
     """The column's cells as typed values; refuses what is missing, malformed or out of bounds."""
     cells = data.select("source_row", value=pl.col(column.header))
     text = pl.col("value").str.strip_chars()
@@ -147,11 +150,14 @@ def _typed(data: pl.DataFrame, column: Column, form: Csv, refusals: _Refusals) -
         known = pl.when(pl.col("text").str.contains(f"^({column.pattern})$")).then(pl.col("text"))
         cells = _checked(cells, known, column, "pattern", f"is not written as {column.pattern}", refusals)
     as_type, message = {
-        "text": (pl.col("text"), ""),
+        "text": (
+            pl.when(~pl.col("text").str.contains("\0", literal=True)).then(pl.col("text")),
+            "holds the character NUL, which no text may",
+        ),
         "integer": (number(pl.col("text"), form, 0).cast(pl.Int64, strict=False), "is not a whole number"),
         "decimal": (number(pl.col("text"), form, column.decimals), "is not an amount as agreed"),
         "boolean": (pl.col("text").replace_strict({"true": True, "false": False}, default=None), ""),
-        "date": (pl.col("text").str.to_date(column.date_format, strict=False), "is not a date as agreed"),
+        "date": (months.to_date(pl.col("text"), column.date_format), "is not a date as agreed"),
     }[column.type]
     cells = _checked(cells, as_type, column, "type", message, refusals)
     for rule, bad, words in (
@@ -175,22 +181,38 @@ def _checked(
 
 
 def _resolve(typed: pl.DataFrame, column: Column, resolver: Resolver, refusals: _Refusals) -> pl.Series:
-    assert column.region is not None
-    found = resolver.resolve(
-        typed.select(
+    """The rows' regions: by code (and name), or by names alone where a row without a code has those."""
+    ref = column.region
+    assert ref is not None
+    coded, named = typed, typed.clear()
+    if ref.path:  # a code that was refused already is none that is missing
+        missing = pl.col(ref.code).is_null() & ~pl.col("source_row").is_in(refusals.rows().implode())
+        coded, named = typed.filter(~missing), typed.filter(missing)
+    by_code = resolver.resolve(
+        coded.select(
             "source_row",
-            code=pl.col(column.region.code),
-            name=pl.col(column.region.name) if column.region.name else pl.lit(None, pl.String),
+            code=pl.col(ref.code),
+            name=pl.col(ref.name) if ref.name else pl.lit(None, pl.String),
         ),
-        column.region.levels,
-        named=bool(column.region.name),
-    )
-    for rule in found["rule"].drop_nulls().unique():
-        rows = found.filter(pl.col("rule") == rule).select(
-            "source_row", "message", "suggestion", value=pl.col("shown")
+        ref.levels,
+        named=bool(ref.name),
+    ).with_columns(column=pl.lit(ref.code))
+    found = [by_code]
+    if named.height:
+        found.append(resolver.by_names(named.select("source_row", *ref.path)))
+    regions = pl.concat([f.select("source_row", "resolved") for f in found])
+    for each in found:
+        refusals.add(
+            each.filter(pl.col("rule").is_not_null()).select(
+                "source_row", "column", "rule", "message", "suggestion", value=pl.col("shown")
+            )
         )
-        refusals.add(rows, column.region.code, rule, "")
-    return found["resolved"]
+    resolved = typed.select("source_row").join(regions, on="source_row", how="left", maintain_order="left")
+    if column.required:
+        lost = pl.col("resolved").is_null() & ~pl.col("source_row").is_in(refusals.rows().implode())
+        nowhere = resolved.filter(lost).select("source_row", value=pl.lit(None, pl.String))
+        refusals.add(nowhere, ref.code, "required", "names no region")
+    return resolved["resolved"]
 
 
 def _unique(feed: Feed, good: pl.DataFrame, refusals: _Refusals) -> None:
@@ -213,17 +235,21 @@ def _unique(feed: Feed, good: pl.DataFrame, refusals: _Refusals) -> None:
     )
 
 
-def _controls(feed: Feed, aside: list[tuple[str, pl.DataFrame]], accepted: pl.DataFrame) -> pl.DataFrame:
-    """What each total row states, beside the sum of the accepted rows that it totals."""
+def _controls(
+    feed: Feed, aside: list[tuple[str, pl.DataFrame]], accepted: pl.DataFrame, rows: pl.DataFrame
+) -> pl.DataFrame:
+    """What each total row states, beside the sum of the accepted rows, or the number of rows, that it totals.
+
+    Args:
+        rows: the file's rows that are no totals, accepted and refused, as text.
+    """
     columns = {c.name: c for c in feed.columns}
     lines = []
     for (_, totals), rule in zip(aside, feed.set_aside, strict=True):
         for total in totals.iter_rows(named=True):
-            lines += [
-                line
-                for control in rule.controls
-                for line in _control(feed, columns, control, total, accepted)
-            ]
+            for control in rule.controls:
+                lines += _sums(feed, columns, control, total, accepted)
+                lines += _count(feed, columns, control, total, rows)
     return pl.DataFrame(
         lines,
         schema={
@@ -236,27 +262,55 @@ def _controls(feed: Feed, aside: list[tuple[str, pl.DataFrame]], accepted: pl.Da
     )
 
 
-def _control(
+def _sums(
     feed: Feed, columns: dict[str, Column], control: Control, total: dict[str, str], accepted: pl.DataFrame
 ) -> list[tuple[object, ...]]:
-    rows = accepted
-    of: list[str] = []
-    for name in control.by:
-        value = (total[columns[name].header] or "").strip()
-        value = columns[name].mapping.get(value, value)
-        rows, of = rows.filter(pl.col(name) == value), [*of, value]
-    for name, pattern in control.where.items():
-        rows, of = rows.filter(pl.col(name).str.contains(f"^({pattern})$")), [*of, f"{name} ~ {pattern}"]
-    lines: list[tuple[object, ...]] = []
-    for name in control.columns:
-        cell = pl.DataFrame({"cell": [total[columns[name].header]]}, schema={"cell": pl.String})
-        stated = cell.select(number(pl.col("cell").str.strip_chars(), feed.format, 2)).item()
-        lines.append(
-            (
-                total["source_row"],
-                ", ".join([name, *of]),
-                stated,
-                rows[name].cast(pl.Decimal(38, 2)).sum(),
-            )
+    rows = accepted.filter(
+        *(pl.col(name) == value for name, value in _by(columns, control, total)),
+        *(pl.col(name).str.contains(f"^({pattern})$") for name, pattern in control.where.items()),
+    )
+    return [
+        (
+            total["source_row"],
+            _of(name, columns, control, total),
+            _stated(feed, total[columns[name].header]),
+            rows[name].cast(pl.Decimal(38, 2)).sum(),
         )
-    return lines
+        for name in control.columns
+    ]
+
+
+def _count(
+    feed: Feed, columns: dict[str, Column], control: Control, total: dict[str, str], rows: pl.DataFrame
+) -> list[tuple[object, ...]]:
+    """Counted by the cells as they are written: a row that is refused counts too."""
+    if not control.count:
+        return []
+
+    def kept(name: str) -> pl.Expr:
+        return pl.col(columns[name].header).str.strip_chars().replace(columns[name].mapping)
+
+    counted = rows.filter(
+        *(kept(name) == value for name, value in _by(columns, control, total)),
+        *(kept(name).str.contains(f"^({pattern})$") for name, pattern in control.where.items()),
+    )
+    named = _of("rows", columns, control, total)
+    return [(total["source_row"], named, _stated(feed, total[control.count]), Decimal(counted.height))]
+
+
+def _by(columns: dict[str, Column], control: Control, total: dict[str, str]) -> list[tuple[str, str]]:
+    """The columns in which a row has to hold what the total row holds, and that value as it is kept."""
+    written = [(name, (total[columns[name].header] or "").strip()) for name in control.by]
+    return [(name, columns[name].mapping.get(value, value)) for name, value in written]
+
+
+def _of(what: str, columns: dict[str, Column], control: Control, total: dict[str, str]) -> str:
+    """What a total is the total of, `pagu_idr, APBN`."""
+    values = [value for _, value in _by(columns, control, total)]
+    return ", ".join([what, *values, *(f"{name} ~ {pattern}" for name, pattern in control.where.items())])
+
+
+def _stated(feed: Feed, cell: str) -> Decimal | None:
+    frame = pl.DataFrame({"cell": [cell]}, schema={"cell": pl.String})
+    found: Decimal | None = frame.select(number(pl.col("cell").str.strip_chars(), feed.format, 2)).item()
+    return found

@@ -21,6 +21,7 @@ REGISTERS = {"2022-11": "wilayah_2022.csv.gz", "2025-01": "wilayah_2025.csv.gz"}
 WILAYAH, DESA_4G, DESA_3T, ANGGARAN = (
     "kemendagri__wilayah", "komdigi__desa_4g", "komdigi__desa_3t", "kemenkeu__anggaran_tik",
 )  # fmt: skip
+CAKUPAN, BTS, KEWAJIBAN = "operator__cakupan", "bakti__bts", "komdigi__kewajiban"
 
 
 def cut_register(name: str, provinces: tuple[str, ...] = PROVINCES) -> bytes:
@@ -45,22 +46,22 @@ class Stage:
         with connect() as connection:
             clock.set_to(connection, moment)
 
-    def fault(self, feed: str, period: str, fault: str | None) -> None:
+    def fault(self, feed: str, period: str, fault: str | None, part: str = "") -> None:
         """Ask for a fault, or end it."""
-        self.simulator.control("fault", feed=feed, period=period, fault=fault)
+        self.simulator.control("fault", feed=feed, part=part, period=period, fault=fault)
 
-    def uri(self, feed: str) -> str:
-        """The connection of a feed."""
-        name = catalogue.feed(feed).transport.connection
+    def uri(self, feed: str, part: str = "") -> str:
+        """The connection of a feed (of its part)."""
+        name = catalogue.feed(feed).connection_id(part)
         return self.simulator.connections()[f"AIRFLOW_CONN_{name.upper()}"] if name else ""
 
-    def pull(self, feed: str, period: str) -> int | None:
+    def pull(self, feed: str, period: str, part: str = "") -> int | None:
         """fetch → land."""
-        return pull(feed, period, connection_uri=self.uri(feed))
+        return pull(feed, period, part, connection_uri=self.uri(feed, part))
 
-    def deliver(self, feed: str, period: str) -> tuple[int, checks.CheckOutcome]:
+    def deliver(self, feed: str, period: str, part: str = "") -> tuple[int, checks.CheckOutcome]:
         """fetch → land → read → check; the reading and what the checks say."""
-        reading = read(self.pull(feed, period))
+        reading = read(self.pull(feed, period, part))
         assert reading is not None
         return reading, checks.check_reading(reading)
 

@@ -6,16 +6,25 @@ import pytest
 
 from pantau import catalogue, landing
 from pantau.database import connect
-from pantau.fetch import Fetched, File
+from pantau.fetch import Fetched, File, Order
+from tests.integration.conftest import CAKUPAN, Stage
 
 FEED = "kemendagri__wilayah"
 
 
-def bring(tmp_path: Path, text: str, period: str = "2025-01", name: str = "a.csv") -> tuple[int | None, bool]:
+def bring(
+    tmp_path: Path,
+    text: str,
+    period: str = "2025-01",
+    name: str = "a.csv",
+    content: str = "",
+    validator: str = "",
+) -> tuple[int | None, bool]:
     """Land a file with this text."""
     path = tmp_path / name
     path.write_text(text)
-    return landing.land(catalogue.feed(FEED), "", period, Fetched("test", [File(name, path)]))
+    got = Fetched("test", [File(name, path)], content_hash=content, validator=validator)
+    return landing.land(catalogue.feed(FEED), "", period, got)
 
 
 def kinds() -> list[str]:
@@ -79,3 +88,57 @@ def test_the_ledger_refuses_change(tmp_path: Path) -> None:
     ):
         with pytest.raises(Exception, match="append-only"), connect() as connection:
             connection.execute(statement)
+
+
+@pytest.mark.usefixtures("database")
+def test_content_is_what_the_transport_says_it_is(tmp_path: Path) -> None:
+    first, _ = bring(tmp_path, '{"page": 1}', content="items")
+    assert bring(tmp_path, '{"page": 2}', content="items") == (first, True)
+    assert bring(tmp_path, '{"page": 2}', content="other")[0] != first
+    with connect() as connection:
+        hashes = connection.execute("select content_hash from ops.delivery order by id").fetchall()
+    assert [row["content_hash"] for row in hashes] == ["items", "other"]
+
+
+@pytest.mark.usefixtures("database")
+def test_the_owner_is_asked_by_the_newest_delivery_that_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders: list[Order] = []
+
+    def fetch(order: Order) -> Fetched:
+        orders.append(order)
+        return Fetched("test", [], unchanged=True)
+
+    monkeypatch.setattr(landing, "fetch", fetch)
+    first, _ = bring(tmp_path, "a", validator='"a"')
+    second, _ = bring(tmp_path, "b", validator='"b"')
+    assert first is not None
+    assert second is not None
+    assert landing.pull(FEED, "2025-01") == second
+    landing.decide(second, "rejection", "tester", "wrong month")
+    assert landing.pull(FEED, "2025-01") == first
+    landing.decide(first, "rejection", "tester", "wrong too")
+    assert (
+        landing.pull(FEED, "2025-01") is None
+    )  # told "unchanged" though it was asked by nothing: no delivery
+    assert [order.held.validator for order in orders] == ['"b"', '"a"', ""]
+    assert kinds() == ["delivery", "delivery", "duplicate", "rejection", "duplicate", "rejection"]
+
+
+def test_each_part_comes_is_read_and_heals_alone(stage: Stage) -> None:
+    stage.at("2026-12-20")
+    stage.deliver(CAKUPAN, "2026-07", "indosat")
+    due = landing.due_periods(CAKUPAN)
+    assert {d["part"] for d in due if d["period"] == "2026-11"} == {"telkomsel", "indosat", "xlsmart"}
+    assert {d["part"] for d in due if d["period"] == "2026-07"} == {"telkomsel", "xlsmart"}
+    again = stage.pull(CAKUPAN, "2026-07", "indosat")
+    with connect() as connection:
+        found = connection.execute(
+            "select id, part, validator from ops.delivery where feed = %s", [CAKUPAN]
+        ).fetchall()
+        last = connection.execute("select what from ops.ledger order by no desc limit 1").fetchone()
+    assert [(row["id"], row["part"]) for row in found] == [(again, "indosat")]
+    assert found[0]["validator"]
+    assert last is not None
+    assert last["what"]["part"] == "indosat"

@@ -1,4 +1,4 @@
-"""Real input on the machine's own clock: the register and the population list, through the inbox, to a page."""
+"""Real input on the machine's own clock: the register and two lists, through the inbox, to a page."""
 
 import os
 import shutil
@@ -25,13 +25,14 @@ WITHOUT = ["komdigi__desa_4g", "komdigi__desa_3t"]
 def real(
     tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[dict[str, Any]]:
-    """A product of its own, to which a person brought the registers and the population list."""
+    """A product of its own, to which a person brought the registers, the population list and the puskesmas."""
     data: Path = Path(__file__).resolve().parents[3] / "shared" / "data"
     folder = tmp_path_factory.mktemp("real")
     names = {"PANTAU_VAR": folder / "var", "PANTAU_INBOX": folder / "inbox", "PANTAU_OUT": folder / "out"}
     brought = {
         **{f"kemendagri__wilayah/{p}": settings.root / "register" / name for p, name in REGISTERS.items()},
         "kemendagri__penduduk/2025-12": data / "regions" / "penduduk_2024.csv",
+        "kemenkes__puskesmas/2025-12": data / "facilities" / "puskesmas.csv",
     }
     for place, file in brought.items():
         (folder / "inbox" / place).mkdir(parents=True)
@@ -54,9 +55,12 @@ def real(
 
 
 def pulled(real: dict[str, Any]) -> None:
-    """The feeds of the inbox, run."""
-    ran = real["pantau"]("pull", "kemendagri__wilayah", "kemendagri__penduduk")
+    """The feeds of the inbox, run (once for this file)."""
+    if real.get("pulled"):
+        return
+    ran = real["pantau"]("pull", "kemendagri__wilayah", "kemendagri__penduduk", "kemenkes__puskesmas")
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    real["pulled"] = True
 
 
 def reading(connection: Connection, feed: str) -> dict[str, Any]:
@@ -93,6 +97,27 @@ def test_the_population_list_is_read_with_its_regions_and_controlled_by_its_tota
         ).fetchone()
         assert checked is not None
         assert checked["n"] >= 4
+
+
+def test_all_puskesmas_reach_a_regency_of_2025(real: dict[str, Any]) -> None:
+    """406 of them by law: they were listed under 26 codes that died in 2022."""
+    pulled(real)
+    with connect() as connection:
+        found = reading(connection, "kemenkes__puskesmas")
+        assert (found["rows"], found["accepted"], found["refused"]) == (10_292, 10_292, 0)
+        row = connection.execute(
+            "select count(*) as n, count(*) filter (where w.kode is null) as lost,"
+            " count(*) filter (where d.kode is null) as moved,"
+            " count(distinct p.kode_kabupaten) filter (where d.kode is null) as dead_codes"
+            " from raw.kemenkes__puskesmas p"
+            " left join raw.kemendagri__wilayah w on w.reading_id = %(register)s and w.kode = p.wilayah_kode"
+            "   and length(w.kode) = 5"
+            " left join raw.kemendagri__wilayah d on d.reading_id = %(register)s"
+            "   and replace(d.kode, '.', '') = p.kode_kabupaten"
+            " where p.reading_id = %(reading)s",
+            {"register": found["register_reading_id"], "reading": found["id"]},
+        ).fetchone()
+        assert row == {"n": 10_292, "lost": 0, "moved": 406, "dead_codes": 26}
 
 
 def test_a_month_closes_on_these_alone_and_says_what_is_missing(real: dict[str, Any]) -> None:

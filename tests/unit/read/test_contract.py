@@ -2,6 +2,7 @@
 
 import csv
 import io
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from pantau import catalogue
 from pantau.errors import PantauError
-from pantau.read import contract, files
+from pantau.read import contract, files, months
 
 BUDGET = catalogue.feed("kemenkeu__anggaran_tik")
 HEADER = [c.header for c in BUDGET.columns]
@@ -186,3 +187,52 @@ def test_number_refuses_more_decimals_than_it_keeps() -> None:
     frame = pl.DataFrame({"x": ["1,5", "1,50", "1,505", "1.000", "10.00", "1", None]})
     got = frame.select(contract.number(pl.col("x"), BUDGET.format, 2))["x"].to_list()
     assert got == [Decimal("1.5"), Decimal("1.5"), None, Decimal(1000), None, Decimal(1), None]
+
+
+def test_a_blank_line_is_no_row_and_counts_as_a_place(tmp_path: Path) -> None:
+    """So that a row's number in the file is the one that a spreadsheet shows."""
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=";").writerows([HEADER, row(), [], row(kode_akun="x"), [], []])
+    paths = []
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_bytes(text.getvalue().encode("cp1252"))
+        paths.append((name, tmp_path / name))
+    table = files.read(BUDGET, paths, WHERE)
+    assert table.rows["source_row"].to_list() == [1, 3, 4, 6]
+    assert [(r.first, r.last, r.first_file_row) for r in table.ranges] == [(1, 3, 2), (4, 6, 2)]
+    assert [table.raw[n].split(";")[1] for n in (1, 3, 4, 6)] == ["521111", "x", "521111", "x"]
+
+
+def test_a_text_that_the_database_cannot_hold_is_refused_and_shown(tmp_path: Path) -> None:
+    result = read(tmp_path, [row(uraian="Belanja\0barang")])
+    assert refused(result) == {1: {("uraian", "type")}}
+    assert result.refusals["value"][0] == "Belanja␀barang"
+    assert "\0" not in result.refusals["raw"][0]
+
+
+@pytest.mark.parametrize(
+    ("text", "date_format", "day"),
+    [
+        ("5 Agustus 2026", "%d %B %Y", date(2026, 8, 5)),
+        ("05 AGUSTUS 2026", "%d %B %Y", date(2026, 8, 5)),
+        ("5 Agt. 2026", "%d %B %Y", date(2026, 8, 5)),
+        ("1 Mei 2026", "%d %B %Y", date(2026, 5, 1)),
+        ("31 Des 2025", "%d %B %Y", date(2025, 12, 31)),
+        ("2 Nopember 2025", "%d %B %Y", date(2025, 11, 2)),
+        ("Maret 3, 2026", "%B %d, %Y", date(2026, 3, 3)),
+        ("5 August 2026", "%d %B %Y", None),
+        ("5 08 2026", "%d %B %Y", None),
+        ("30 Februari 2026", "%d %B %Y", None),
+        ("5 Agustus 26", "%d %B %Y", None),
+        ("5 Agustus 2026 pagi", "%d %B %Y", None),
+        ("05/08/2026", "%d/%m/%Y", date(2026, 8, 5)),
+        ("05/08/26", "%d/%m/%Y", None),  # the year 26 is none that was meant
+        (None, "%d %B %Y", None),
+    ],
+)
+def test_dates_are_indonesian(text: str | None, date_format: str, day: date | None) -> None:
+    cell = pl.DataFrame({"cell": [text]}, schema={"cell": pl.String})
+    assert cell.select(months.to_date(pl.col("cell"), date_format)).item() == day
+    if day:
+        again = pl.DataFrame({"cell": [months.written(day, date_format)]})
+        assert again.select(months.to_date(pl.col("cell"), date_format)).item() == day

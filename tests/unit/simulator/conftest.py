@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,7 +42,7 @@ def _tidy(one: Simulator) -> Iterator[Simulator]:
     yield one
     token = {"X-Control-Token": one.endpoints["control_token"]}
     for on in one.http.get("/_control/state", headers=token).json()["faults"]:
-        one.fault(on["feed"], on["period"], None)
+        one.fault(on["feed"], on["period"], None, part=on["part"])
 
 
 @pytest.fixture
@@ -57,7 +58,11 @@ def small_simulator(small: Simulator) -> Iterator[Simulator]:
 
 
 @pytest.fixture(scope="session")
-def truth(simulators: list[Simulator]) -> list[dict[str, Any]]:
-    """The events of the truth file."""
+def truth(simulators: list[Simulator]) -> dict[str, list[dict[str, Any]]]:
+    """The events of the truth file, by their kind."""
+    events: dict[str, list[dict[str, Any]]] = defaultdict(list)
     with open(simulators[0].state / "truth.jsonl", encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
+        for line in file:
+            event = json.loads(line)
+            events[event["kind"]].append(event)
+    return events

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import time
+import zipfile
 from collections.abc import Callable
 from decimal import Decimal
+from itertools import groupby
 
 import asyncssh
 import httpx
 import pytest
-from running import ANGGARAN, DESA_3T, DESA_4G, Simulator
+from running import ANGGARAN, BTS, CAKUPAN, DESA_3T, DESA_4G, FILES, KEWAJIBAN, PARTS, Simulator, sheet
 
 from simulator.faults import FAULTS
 
 Rows = list[list[str]]
-PERIOD = {DESA_4G: "2025-09", DESA_3T: "2026-01", ANGGARAN: "2025-09"}
-SENDING = {"duplicate", "missing", "html_200", "server_error", "short_body", "slow", "wrong_host_key"}
+PERIOD = {
+    DESA_4G: "2025-09", DESA_3T: "2026-01", ANGGARAN: "2025-09",
+    CAKUPAN: "2026-08", BTS: "2025-09", KEWAJIBAN: "2025-09",
+}  # fmt: skip
+PART = {CAKUPAN: {"part": PARTS[0]}}
+KODE, NAMA = {CAKUPAN: 0, BTS: 4, KEWAJIBAN: 1}, {ANGGARAN: 2, BTS: 5, KEWAJIBAN: 2}
+SENDING = {
+    "duplicate", "missing", "html_200", "server_error", "short_body", "slow", "wrong_host_key",
+    "hang", "too_many_requests", "page_error", "wrong_total", "restated_while_paging", "token_refused",
+    "token_expires", "sheet_missing",
+}  # fmt: skip
 BYTES = {"truncated", "wrong_encoding", "unchanged"}
 CONTENT = [
     (name, feed) for name, fault in FAULTS.items() for feed in fault.feeds if name not in SENDING | BYTES
@@ -25,6 +37,12 @@ CONTENT = [
 
 
 def table(data: bytes, feed: str) -> Rows:
+    """Header and rows as text; of a workbook from its header of three levels on."""
+    if feed == BTS:
+        return [[str(cell) for cell in row] for row in sheet(data)]
+    if feed in (CAKUPAN, KEWAJIBAN):
+        items = json.loads(data)
+        return [list(items[0]), *([str(cell) for cell in item.values()] for item in items)]
     text = data.decode("cp1252" if feed == ANGGARAN else "utf-8")
     return list(csv.reader(io.StringIO(text, newline=""), delimiter=";" if feed == ANGGARAN else ","))
 
@@ -56,7 +74,7 @@ def one_cell(column: int, expected: Callable[[str, str], bool]) -> Callable[[str
     def check(feed: str, before: Rows, after: Rows) -> bool:
         ((was, now),) = differences(before, after)
         changed = [n for n in range(len(was)) if was[n] != now[n]]
-        at = 2 if feed == ANGGARAN and column == 1 else column
+        at = {0: KODE, 1: NAMA}.get(column, {}).get(feed, column)
         return len(before) == len(after) and changed == [at] and expected(was[at], now[at])
 
     return check
@@ -66,7 +84,23 @@ def _header(feed: str, before: Rows, after: Rows) -> bool:
     return before[1:] == after[1:] and sum(a != b for a, b in zip(before[0], after[0], strict=True)) == 1
 
 
+def _no_region(was: str, now: str) -> bool:
+    at = 9 if "." in was else 6
+    return was[:at] == now[:at] and now[at] == "9" and was[at + 1 :] == now[at + 1 :]
+
+
+def _units(feed: str, before: Rows, after: Rows) -> bool:
+    changed = [(a, b) for a, b in zip(before[0], after[0], strict=True) if a != b]
+    return before[1:] == after[1:] and changed == [
+        ("Koordinat / Lintang / derajat", "Koordinat / Lintang / menit"),
+        ("Koordinat / Bujur / derajat", "Koordinat / Bujur / menit"),
+    ]
+
+
 def _twice(feed: str, before: Rows, after: Rows) -> bool:
+    if feed == BTS:  # the sender counts it in the subtotals
+        sites = [[row for row in rows[1:] if row[1].startswith("BTS-")] for rows in (before, after)]
+        return [row for row, _ in groupby(sites[1])] == sites[0] and len(sites[1]) == len(sites[0]) + 1
     return after[:-1] == before and after[-1] in before
 
 
@@ -74,9 +108,13 @@ def _many_refused(feed: str, before: Rows, after: Rows) -> bool:
     return abs(len(differences(before, after)) - len(before) / 20) < 2
 
 
-def _lost(feed: str, before: Rows, after: Rows) -> bool:
-    kept = {row[0] for row in after}
-    return len(before) - len(after) == len(before) // 50 and [r for r in before if r[0] in kept] == after
+def lost(share: int) -> Callable[[str, Rows, Rows], bool]:
+    def check(feed: str, before: Rows, after: Rows) -> bool:
+        kept = {row[0] for row in after}
+        part = [row for row in before if row[0] in kept]
+        return len(before) - len(after) == len(before) // share and part == after
+
+    return check
 
 
 def _outage(feed: str, before: Rows, after: Rows) -> bool:
@@ -114,7 +152,9 @@ def _disagree(feed: str, before: Rows, after: Rows) -> bool:
 
 
 def _mismatch(feed: str, before: Rows, after: Rows) -> bool:
-    ((was, _),) = differences(before, after)
+    ((was, now),) = differences(before, after)
+    if feed == BTS:
+        return was[0] == "Subtotal" and float(now[1]) == float(was[1]) + 1
     return was[0] == "JUMLAH" and not totals_agree(after)
 
 
@@ -128,12 +168,14 @@ def _national(feed: str, before: Rows, after: Rows) -> bool:
 
 CHECKS: dict[str, Callable[[str, Rows, Rows], bool]] = {
     "broken_header": _header,
-    "unknown_region": one_cell(0, lambda was, now: was[:9] == now[:9] and now[9] == "9"),
+    "unit_changed": _units,
+    "unknown_region": one_cell(0, _no_region),
     "duplicate_key": _twice,
     "formula_cell": one_cell(1, lambda was, now: now == "=cmd|' /C calc'!A0"),
     "script_cell": one_cell(1, lambda was, now: now == "<script>alert(1)</script>"),
     "too_many_refused": _many_refused,
-    "lost_villages": _lost,
+    "lost_villages": lost(50),
+    "lost_claims": lost(5),
     "mass_outage": _outage,
     "future_date": one_cell(3, lambda was, now: now.endswith("2029")),
     "no_date": one_cell(3, lambda was, now: now == "-"),
@@ -155,17 +197,17 @@ def test_every_fault_is_tried_here() -> None:
 def test_a_fault_in_the_content(small_simulator: Simulator, name: str, feed: str) -> None:
     period = PERIOD[feed]
     clean = small_simulator.get(feed, period)
-    touched = small_simulator.fault(feed, period, name)
+    touched = small_simulator.fault(feed, period, name, **PART.get(feed, {}))
     faulty = small_simulator.get(feed, period)
     after = table(faulty, feed)
     assert CHECKS[name](feed, table(clean, feed), after)
     assert touched
     for cell in touched:
         if "value" in cell and name != "duplicate_key":
-            assert cell["value"] in after[cell["row"]]
+            assert str(cell["value"]) in [text.removesuffix(".0") for text in after[cell["row"]]]
     if feed == DESA_4G:  # CKAN states the size and hash of what it has
         assert small_simulator.resources()[f"desa-4g-{period}"]["size"] == len(faulty)
-    small_simulator.fault(feed, period, None)
+    small_simulator.fault(feed, period, None, **PART.get(feed, {}))
     assert small_simulator.get(feed, period) == clean
 
 
@@ -225,31 +267,156 @@ def test_faults_in_sending_over_http(small_simulator: Simulator, feed: str) -> N
     assert small_simulator.http.get(url).headers["ETag"] == clean.headers["ETag"]
 
 
-def test_faults_in_sending_over_sftp(small_simulator: Simulator, tmp_path) -> None:
-    period, path = PERIOD[ANGGARAN], "/keluar/anggaran_tik_2025-09.csv"
+@pytest.mark.parametrize("feed", [ANGGARAN, BTS])
+def test_faults_in_sending_over_sftp(small_simulator: Simulator, feed: str, tmp_path) -> None:
+    period, (login, path) = PERIOD[feed], FILES[feed]
+    path = path.format(period)
 
     async def seen(client: asyncssh.SFTPClient) -> tuple[int | None, int | None]:
         attrs = await client.stat(path)
         return attrs.size, attrs.mtime
 
-    clean, (size, mtime) = small_simulator.get(ANGGARAN, period), small_simulator.sftp(seen)
-    small_simulator.fault(ANGGARAN, period, "duplicate")
-    assert small_simulator.get(ANGGARAN, period) == clean
-    assert small_simulator.sftp(seen)[1] > mtime
-    small_simulator.fault(ANGGARAN, period, "short_body")
-    assert small_simulator.sftp(seen)[0] == size
-    assert len(small_simulator.get(ANGGARAN, period)) < len(clean)
+    clean, (size, mtime) = small_simulator.get(feed, period), small_simulator.sftp(seen, login)
+    small_simulator.fault(feed, period, "duplicate")
+    assert small_simulator.get(feed, period) == clean
+    assert small_simulator.sftp(seen, login)[1] > mtime
+    small_simulator.fault(feed, period, "short_body")
+    assert small_simulator.sftp(seen, login)[0] == size
+    assert len(small_simulator.get(feed, period)) < len(clean)
     with pytest.raises(asyncssh.SFTPError):
-        small_simulator.sftp(lambda client: client.get(path, tmp_path / "copy.csv"))
-    small_simulator.fault(ANGGARAN, period, "server_error")
+        small_simulator.sftp(lambda client: client.get(path, tmp_path / "copy"), login)
+    small_simulator.fault(feed, period, "server_error")
     with pytest.raises(asyncssh.SFTPFailure):
-        small_simulator.get(ANGGARAN, period)
-    assert small_simulator.get(ANGGARAN, period) == clean
-    small_simulator.fault(ANGGARAN, period, "missing")
+        small_simulator.get(feed, period)
+    assert small_simulator.get(feed, period) == clean
+    small_simulator.fault(feed, period, "missing")
     with pytest.raises(asyncssh.SFTPNoSuchFile):
-        small_simulator.get(ANGGARAN, period)
-    small_simulator.fault(ANGGARAN, period, "wrong_host_key")
+        small_simulator.get(feed, period)
+    small_simulator.fault(feed, period, "wrong_host_key")
     with pytest.raises(asyncssh.HostKeyNotVerifiable):
-        small_simulator.get(ANGGARAN, period)
-    small_simulator.fault(ANGGARAN, period, None)
-    assert small_simulator.get(ANGGARAN, period) == clean
+        small_simulator.get(feed, period)
+    small_simulator.fault(feed, period, None)
+    assert small_simulator.get(feed, period) == clean
+
+
+def test_faults_in_a_workbooks_bytes(small_simulator: Simulator) -> None:
+    period = PERIOD[BTS]
+    clean = small_simulator.get(BTS, period)
+    small_simulator.fault(BTS, period, "truncated")
+    cut = small_simulator.get(BTS, period)
+    assert clean.startswith(cut)
+    assert not zipfile.is_zipfile(io.BytesIO(cut))
+    small_simulator.fault(BTS, period, "unchanged")
+    assert small_simulator.get(BTS, period) == small_simulator.get(BTS, "2025-08") != clean
+    small_simulator.fault(BTS, period, "sheet_missing")
+    with pytest.raises(Exception, match="BTS"):
+        sheet(small_simulator.get(BTS, period))
+    assert sheet(small_simulator.get(BTS, period), "Lembar1") == sheet(clean)
+
+
+def test_an_unknown_village_where_no_codes_are_sent(small_simulator: Simulator) -> None:
+    clean = small_simulator.claims("xlsmart", "2026-08")
+    (cell,) = small_simulator.fault(CAKUPAN, "2026-08", "unknown_region", part="xlsmart")
+    faulty = small_simulator.claims("xlsmart", "2026-08")
+    ((was, now),) = [(a, b) for a, b in zip(clean, faulty, strict=True) if a != b]
+    assert {**was, "nama_desa": now["nama_desa"]} == now == faulty[cell["row"] - 1]
+    assert now["nama_desa"] == cell["value"] != cell["was"] == was["nama_desa"]
+    assert small_simulator.claims("telkomsel", "2026-08")  # another operator's list is as it was
+
+
+def test_faults_of_an_operators_api(small_simulator: Simulator) -> None:
+    one, part, period = small_simulator, "indosat", "2026-08"
+    clean, etag = one.claims(part, period), one.page(part, period).headers["ETag"]
+
+    def ask(fault: str, **more: object) -> httpx.Response:
+        one.fault(CAKUPAN, period, fault, part=part, **more)
+        return one.page(part, period)
+
+    assert ask("duplicate").headers["ETag"] != etag
+    assert one.claims(part, period) == clean
+    assert ask("html_200").headers["Content-Type"].startswith("text/html")
+    assert [ask("server_error").status_code, one.page(part, period).status_code] == [503, 200]
+    busy = ask("too_many_requests")
+    assert (busy.status_code, busy.headers["Retry-After"]) == (429, "1")
+    assert one.page(part, period).status_code == 429
+    assert one.page(part, "2026-07").status_code == 200  # another month is as it was
+    assert ask("missing").status_code == 404
+    assert ask("wrong_total").json()["jumlah"] == len(clean) + 7
+    with pytest.raises(httpx.RemoteProtocolError):
+        ask("short_body")
+    with pytest.raises(ValueError, match=r"Expecting|Unterminated"):
+        ask("truncated").json()
+    with pytest.raises(UnicodeDecodeError):
+        ask("wrong_encoding").content.decode()
+    assert ask("unchanged").json()["jumlah"] == len(one.claims(part, "2026-07"))
+    one.fault(CAKUPAN, period, "hang", part=part)
+    url, token = one.endpoints["operators"][part]["url"] + "/v1/cakupan", one.token(part)
+    with pytest.raises(httpx.ReadTimeout):
+        one.http.get(url, params={"periode": period}, headers=token, timeout=0.3)
+    last = ask("page_error")
+    assert last.status_code == 200
+    for _ in range(2):
+        page = last
+        while page.status_code == 200:
+            page = one.page(part, period, page.json()["berikut"])
+        assert page.status_code == 500
+    one.fault(CAKUPAN, period, None, part=part)
+    assert one.page(part, period).headers["ETag"] == etag
+    assert one.claims(part, period) == clean
+
+
+def test_a_list_restated_while_it_is_read(small_simulator: Simulator) -> None:
+    one, part, period = small_simulator, "telkomsel", "2026-08"
+    clean = one.claims(part, period)
+    touched = one.fault(CAKUPAN, period, "restated_while_paging", part=part)
+    first = one.page(part, period)
+    assert first.json()["data"] == clean[: len(first.json()["data"])]
+    gone = one.page(part, period, first.json()["berikut"])
+    assert (gone.status_code, list(gone.json())) == (410, ["kesalahan"])
+    assert one.page(part, period).headers["ETag"] != first.headers["ETag"]
+    lost = {cell["row"] - 1 for cell in touched}
+    assert one.claims(part, period) == [item for n, item in enumerate(clean) if n not in lost] != clean
+    one.fault(CAKUPAN, period, None, part=part)
+    assert one.claims(part, period) == clean
+
+
+def test_tokens_that_are_refused_or_die(small_simulator: Simulator) -> None:
+    one, part, period = small_simulator, "xlsmart", "2026-08"
+    client = one.endpoints["operators"][part]
+    one.fault(CAKUPAN, period, "token_expires", part=part)
+    token, url = one.token(part), client["url"] + "/v1/cakupan"
+    asked = [one.http.get(url, params={"periode": period}, headers=token).status_code for _ in range(2)]
+    assert asked == [200, 401]
+    assert one.claims(part, period)  # with a new one for each page
+    one.fault(CAKUPAN, period, "token_refused", part=part)
+    refused = one.http.post(
+        client["url"] + "/oauth/token", data={"grant_type": "client_credentials"},
+        auth=(client["client_id"], client["client_secret"]),
+    )  # fmt: skip
+    assert (refused.status_code, refused.json()) == (401, {"error": "invalid_client"})
+    assert one.token("indosat")
+
+
+def test_faults_of_the_datastore(small_simulator: Simulator) -> None:
+    one, period = small_simulator, PERIOD[KEWAJIBAN]
+    clean = one.search(period, limit=32_000).json()["result"]
+
+    def ask(fault: str | None, **asked: object) -> httpx.Response:
+        one.fault(KEWAJIBAN, period, fault)
+        return one.search(period, **asked)
+
+    assert ask("wrong_total").json()["result"]["total"] == len(clean["records"]) + 7
+    assert ask("html_200").headers["Content-Type"].startswith("text/html")
+    assert [ask("server_error").status_code, one.search(period).status_code] == [503, 200]
+    assert ask("too_many_requests").headers["Retry-After"] == "1"
+    assert ask("page_error", limit=20).status_code == 200
+    assert one.search(period, limit=20, offset=len(clean["records"]) - 5).status_code == 500
+    with pytest.raises(ValueError, match=r"Expecting|Unterminated"):
+        ask("truncated").json()
+    with pytest.raises(UnicodeDecodeError):
+        ask("wrong_encoding").content.decode()
+    with pytest.raises(httpx.RemoteProtocolError):
+        ask("short_body")
+    one.fault(KEWAJIBAN, period, "missing")
+    assert f"kewajiban-operator-{period}" not in one.resources("kewajiban-operator")
+    assert ask(None, limit=32_000).json()["result"] == clean

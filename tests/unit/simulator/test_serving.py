@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import stat
@@ -13,7 +14,9 @@ from pathlib import Path
 
 import asyncssh
 import pytest
-from running import ANGGARAN, DESA_3T, DESA_4G, Simulator
+from running import ANGGARAN, BTS, CAKUPAN, DESA_3T, DESA_4G, KEWAJIBAN, PARTS, Simulator
+
+from simulator.__main__ import known_secrets
 
 
 def test_two_processes_serve_the_same_bytes(simulators: list[Simulator]) -> None:
@@ -26,8 +29,14 @@ def test_two_processes_serve_the_same_bytes(simulators: list[Simulator]) -> None
         (DESA_4G, "2026-09"),
         (DESA_3T, "2026-01"),
         (ANGGARAN, "2026-09"),
+        (CAKUPAN, "2026-08"),
+        (BTS, "2026-09"),
+        (KEWAJIBAN, "2026-09"),
     ):
         assert one.get(feed, period) == two.get(feed, period)
+    first = [one.page("xlsmart", "2026-08"), two.page("xlsmart", "2026-08")]
+    assert first[0].content == first[1].content
+    assert first[0].headers["ETag"] == first[1].headers["ETag"]
     stripped = [
         {name: {**resource, "url": resource["url"].removeprefix(simulator.endpoints["http"])}
          for name, resource in simulator.resources().items()}
@@ -86,6 +95,115 @@ def test_sftp_lists_and_reads_and_refuses_to_write(simulator: Simulator) -> None
     simulator.sftp(look)
 
 
+def test_each_login_finds_its_own_folder(simulator: Simulator) -> None:
+    async def look(client: asyncssh.SFTPClient) -> list[str]:
+        with pytest.raises(asyncssh.SFTPNoSuchFile):
+            await client.stat("/keluar/anggaran_tik_2026-10.csv")
+        assert await client.listdir("/") == ["bakti"]
+        return sorted(await client.listdir("/bakti"))
+
+    names = simulator.sftp(look, "bakti_sftp")
+    assert len(names) == 22
+    assert (names[0], names[-1]) == ("bts_2025-01.xlsx", "bts_2026-10.xlsx")
+    assert simulator.sftp(lambda client: client.listdir("/")) == ["keluar"]
+
+
+def test_an_operators_list_page_by_page(simulator: Simulator) -> None:
+    for part in PARTS:
+        answers = list(simulator.walk(part, "2026-10"))
+        pages = [answer.json() for answer in answers if answer.status_code == 200]
+        waits = [number for number, answer in enumerate(answers) if answer.status_code == 429]
+        assert {len(page["data"]) for page in pages[:-1]} == {5_000}
+        assert 0 < len(pages[-1]["data"]) <= 5_000
+        assert {page["jumlah"] for page in pages} == {sum(len(page["data"]) for page in pages)}
+        assert {(page["operator"], page["periode"]) for page in pages} == {(part, "2026-10")}
+        assert [page["berikut"] is None for page in pages] == [False] * (len(pages) - 1) + [True]
+        assert [answer.headers["Retry-After"] for answer in answers if answer.status_code == 429] == [
+            "1"
+        ] * len(waits)
+        assert len(waits) == (part == "telkomsel")
+        assert ["ETag" in answer.headers for answer in answers] == [True] + [False] * (len(answers) - 1)
+        assert not [a for a in simulator.walk(part, "2026-10") if a.status_code == 429]  # but the first time
+        again = simulator.page(part, "2026-10", **{"If-None-Match": answers[0].headers["ETag"]})
+        assert (again.status_code, again.content) == (304, b"")
+        assert simulator.page(part, "2026-10", "bmljaHRz").status_code == 410
+        for period in ("2026-11", "2026-06", "lain"):
+            missing = simulator.page(part, period)
+            assert (missing.status_code, list(missing.json())) == (404, ["kesalahan"])
+
+
+def test_an_operators_door(simulator: Simulator) -> None:
+    telkomsel, indosat = (simulator.endpoints["operators"][part] for part in PARTS[:2])
+    form = {"grant_type": "client_credentials"}
+    right = (telkomsel["client_id"], telkomsel["client_secret"])
+
+    def enter(auth: tuple[str, str], data: dict[str, str] = form) -> tuple[int, str]:
+        answer = simulator.http.post(telkomsel["url"] + "/oauth/token", data=data, auth=auth)
+        return answer.status_code, answer.json().get("error", "")
+
+    assert enter(right) == (200, "")
+    assert enter((right[0], "wrong")) == (401, "invalid_client")
+    assert enter((indosat["client_id"], indosat["client_secret"])) == (401, "invalid_client")
+    assert enter(right, {"grant_type": "password"}) == (400, "unsupported_grant_type")
+    asked = {"url": telkomsel["url"] + "/v1/cakupan", "params": {"periode": "2026-08"}}
+    for headers in ({}, {"Authorization": "Bearer x"}, simulator.token("indosat")):
+        answer = simulator.http.get(**asked, headers=headers)
+        assert answer.status_code == 401
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert simulator.http.get(**asked, headers=simulator.token("telkomsel")).status_code == 200
+    assert simulator.http.get("/operator/lain/v1/cakupan").status_code == 404
+
+
+def test_operators_deliver_one_by_one_and_restate(simulator: Simulator) -> None:
+    simulator.clock("2026-10-16")
+    assert [simulator.page(part, "2026-09").status_code for part in PARTS] == [200, 404, 200]
+    before = simulator.page("telkomsel", "2026-08")
+    simulator.clock("2026-10-20")
+    assert simulator.page("indosat", "2026-09").status_code == 200
+    after = simulator.page("telkomsel", "2026-08")
+    assert after.json()["jumlah"] == before.json()["jumlah"] - 40
+    assert after.headers["ETag"] != before.headers["ETag"]
+    assert simulator.page("telkomsel", "2026-08", before.json()["berikut"]).status_code == 410
+    simulator.clock("2026-09-15")
+    same = simulator.page("indosat", "2026-08")
+    simulator.clock("2026-09-13")
+    assert simulator.page("indosat", "2026-08").content == same.content
+    assert simulator.page("indosat", "2026-08").headers["ETag"] != same.headers["ETag"]
+
+
+def test_the_datastore_page_by_page(simulator: Simulator) -> None:
+    resources = simulator.resources("kewajiban-operator")
+    assert len(resources) == 22
+    resource = resources["kewajiban-operator-2026-10"]
+    assert resource["datastore_active"] is True
+    assert resource["last_modified"] == "2026-11-04T17:00:00.000000"
+    assert simulator.http.get(resource["url"]).json()["success"] is True
+    pages = [simulator.search("2026-10", limit=1_000, offset=offset).json()["result"]
+             for offset in range(0, 5_000, 1_000)]  # fmt: skip
+    assert [len(page["records"]) for page in pages] == [1_000, 1_000, 1_000, 435, 0]
+    assert {page["total"] for page in pages} == {3_435}
+    assert [row["_id"] for page in pages for row in page["records"]] == list(range(1, 3_436))
+    names = [field["id"] for field in pages[0]["fields"]]
+    assert list(pages[0]["records"][0]) == names == [
+        "_id", "operator", "kode_desa", "nama_desa", "tenggat", "tanggal_bangun", "bukti"
+    ]  # fmt: skip
+    assert len(simulator.search("2026-10").json()["result"]["records"]) == 100
+    assert simulator.search("2026-10", limit="x").status_code == 409
+    unknown = simulator.http.get("/api/3/action/datastore_search", params={"resource_id": "lain"})
+    assert (unknown.status_code, unknown.json()["success"]) == (404, False)
+
+
+def test_secrets_of_an_older_simulator_are_kept_and_completed(tmp_path: Path) -> None:
+    first = known_secrets(tmp_path)
+    old = {name: first[name] for name in ("password", "control_token", "host_key", "wrong_host_key")}
+    (tmp_path / "secrets.json").write_text(json.dumps(old))
+    second = known_secrets(tmp_path)
+    assert {name: second[name] for name in old} == old
+    assert set(second) == set(first)
+    assert len(set(second.values())) == len(second)
+    assert known_secrets(tmp_path) == second
+
+
 def test_sftp_asks_for_the_password(simulator: Simulator) -> None:
     simulator.endpoints["sftp"]["password"], right = "wrong", simulator.endpoints["sftp"]["password"]
     try:
@@ -131,6 +249,9 @@ def test_control_needs_the_token_and_sense(simulator: Simulator) -> None:
         ("fault", {"feed": DESA_4G, "period": "2031-09", "fault": "slow"}),
         ("fault", {"feed": DESA_4G, "period": "2026-09", "fault": "storm"}),
         ("fault", {"feed": DESA_4G, "period": "2026-09"}),
+        ("fault", {"feed": DESA_4G, "part": "telkomsel", "period": "2026-09", "fault": "slow"}),
+        ("fault", {"feed": CAKUPAN, "period": "2026-09", "fault": "slow"}),
+        ("fault", {"feed": CAKUPAN, "part": "xlsmart", "period": "2026-06", "fault": "slow"}),
         ("fault", {"feed": DESA_4G, "period": "2026-09", "fault": "wrong_host_key"}),
         ("fault", {"feed": ANGGARAN, "period": "2026-09", "fault": "html_200"}),
         ("fault", {"feed": DESA_4G, "period": "2025-01", "fault": "unchanged"}),
