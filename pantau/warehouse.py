@@ -24,6 +24,7 @@ from pantau.progress import step
 from pantau.settings import settings
 
 REGISTERS = ["indicator_register", "indicator_grain", "target_register", "wilayah_lineage"]
+BUILD_SETTING = "current_setting('pantau.build')::bigint"  # as the macro build_id writes it
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,9 @@ def manifest(
             wanted = set(periods.span(f"{first[:4]}-01" if feed.takes == "year_to_date" else first, last))
             if feed.takes == "newest_effective":
                 wanted |= {period for period, reading in sealed.items() if reading}
+            wanted = {period for period in wanted if period >= feed.starts}
             for period in sorted(wanted):
-                standing = _standing(feed, part, period, sealed)
+                standing = standing_for(feed, part, period, sealed)
                 if standing:
                     inputs[feed.name, part, period] = standing
                 if period >= first and (standing is None or standing.how == "carried"):
@@ -87,12 +89,18 @@ def manifest(
 
 
 def _missing(feed: Feed, part: str, period: str, sealed: dict[str, int | None], moment: datetime) -> Missing:
-    overdue = feed.due_day is None or moment >= periods.day_end(
-        periods.due(period, feed.due_day) + timedelta(days=feed.grace_days)
-    )
-    unread = any(reading is None for p, reading in sealed.items() if p == max(sealed))
+    until = grace_ends_at(feed, period)
+    own = [p for p in sealed if p == period or (feed.takes == "newest_effective" and p <= period)]
+    unread = bool(own) and sealed[max(own)] is None
     why = f"{period}: " + ("its newest delivery cannot be read" if unread else "no delivery")
-    return Missing(feed.name, part, why, ready=feed.without != "wait" and overdue)
+    return Missing(feed.name, part, why, ready=feed.without != "wait" and (until is None or moment >= until))
+
+
+def grace_ends_at(feed: Feed, period: str) -> datetime | None:
+    """From when a close goes on without a feed that it need not wait for; None: at once, for nothing is due."""
+    if feed.due_day is None:
+        return None
+    return periods.day_end(periods.due(period, feed.due_day) + timedelta(days=feed.grace_days))
 
 
 def _sealed(connection: Connection, feed: str, part: str, last: str, cutoff: int) -> dict[str, int | None]:
@@ -109,7 +117,7 @@ def _sealed(connection: Connection, feed: str, part: str, last: str, cutoff: int
     return {row["period"]: row["reading_id"] for row in rows}
 
 
-def _standing(feed: Feed, part: str, period: str, sealed: dict[str, int | None]) -> Input | None:
+def standing_for(feed: Feed, part: str, period: str, sealed: dict[str, int | None]) -> Input | None:
     """What stands for a period: its own reading, else what the feed's description allows to stand in for it."""
     if reading := sealed.get(period):
         return Input(feed.name, part, period, reading, period, "own")
@@ -252,13 +260,40 @@ def run_dbt(build: int) -> None:
     if outcome(build):
         return
     with step("dbt", f"build {build}") as done:
-        done.note = dbt(
-            "build", "--exclude", "path:seeds", "--exclude-resource-type", "unit_test", build=build
+        ran = dbt("build", "--exclude", "path:seeds", "--exclude-resource-type", "unit_test", build=build)
+        done.note = f"{len(ran)} models and tests"
+    _keep_sql(build, ran)
+
+
+def _keep_sql(build: int, ran: list[Any]) -> None:
+    """Keep what the models were: the build's number instead of the setting, and no name of the database, so that
+    it reads and runs alike in a copy."""
+    database = f'"{environment()["PGDATABASE"]}".'
+    with connect() as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "insert into ops.build_sql values (%s, %s, %s) on conflict do nothing",
+            [
+                (
+                    build,
+                    result.node.name,
+                    result.node.compiled_code.replace(BUILD_SETTING, str(build)).replace(database, "").strip(),
+                )
+                for result in ran
+                if result.node.resource_type == "model"
+            ],
         )
 
 
-def dbt(*arguments: str, build: int | None = None) -> str:
-    """Run dbt in this process and return a short count of what ran.
+def sql_hash(connection: Connection, build: int) -> str:
+    """SHA-256 over the SQL that a build ran: one JSON list of name and text for each model, by name."""
+    rows = connection.execute(
+        'select model, sql from ops.build_sql where build_id = %s order by model collate "C"', [build]
+    ).fetchall()
+    return hashlib.sha256(json.dumps([[row["model"], row["sql"]] for row in rows]).encode()).hexdigest()
+
+
+def dbt(*arguments: str, build: int | None = None) -> list[Any]:
+    """Run dbt in this process and return its results, one for each model and test that ran.
 
     Raises:
         PantauError: a model or test failed; the message names it and what dbt says.
@@ -279,7 +314,7 @@ def dbt(*arguments: str, build: int | None = None) -> str:
     result = dbtRunner().invoke([arguments[0], *map(str, where), *arguments[1:]])
     root.setLevel(level)  # dbt leaves the root logger changed
     root.handlers[:] = handlers
-    ran: Any = getattr(result.result, "results", None) or []
+    ran = list(getattr(result.result, "results", None) or [])
     bad = [r for r in ran if str(r.status) in {"error", "fail", "runtime error"}]
     if not result.success or bad:
         told = "; ".join(f"{r.node.name}: {' '.join(str(r.message).split())[:400]}" for r in bad[:3])
@@ -288,7 +323,7 @@ def dbt(*arguments: str, build: int | None = None) -> str:
             where={"build": build},
             next_step="Our SQL is wrong, not the data: see docs/runbooks/dbt.md. Nothing was published.",
         )
-    return f"{len(ran)} models and tests"
+    return ran
 
 
 def write_sources() -> None:

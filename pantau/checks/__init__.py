@@ -70,10 +70,11 @@ class _Subject:
     known: int  # the ledger's head when the check began: it sees nothing that came later
     feed: str | None = None
     period: str | None = None
+    part: str = ""
 
     @property
     def name(self) -> str:
-        return f"{self.feed} {self.period}" if self.feed else f"build {self.number}"
+        return f"{self.feed} {self.period} {self.part}".rstrip() if self.feed else f"build {self.number}"
 
     @property
     def reading_id(self) -> int | None:
@@ -102,7 +103,8 @@ def check_reading(reading_id: int) -> CheckOutcome:
 
     def chosen(connection: Connection) -> tuple[_Subject, list[Rule], list[str]]:
         row = connection.execute(
-            "select d.feed, d.period from ops.reading r join ops.delivery d on d.id = r.delivery_id where r.id = %s",
+            "select d.feed, d.part, d.period from ops.reading r join ops.delivery d on d.id = r.delivery_id"
+            " where r.id = %s",
             [reading_id],
         ).fetchone()
         if row is None:
@@ -111,7 +113,10 @@ def check_reading(reading_id: int) -> CheckOutcome:
             )
         rules = [r for r in load_rules() if r.border == "raw" and r.subject in ("every", row["feed"])]
         known = ledger.head(connection)
-        return _Subject("raw", "pantau.reading", reading_id, known, row["feed"], row["period"]), rules, []
+        subject = _Subject(
+            "raw", "pantau.reading", reading_id, known, row["feed"], row["period"], row["part"]
+        )
+        return subject, rules, []
 
     return _check(chosen)
 

@@ -26,7 +26,8 @@ class Finding:
     rows: int
     border: str
     feed: str | None
-    period: str | None  # of the delivery; None for a build's finding
+    part: str | None  # of the delivery, as the period; None for a build's finding
+    period: str | None
     reading_id: int | None
     build_id: int | None
 
@@ -78,7 +79,7 @@ def _newest_runs(connection: Connection, build_id: int, borders: Sequence[str]) 
     if "raw" in borders:
         rows = connection.execute(
             "select distinct on (i.feed, i.source_period, i.reading_id)"
-            " i.feed, i.source_period, i.reading_id, c.id"
+            " i.feed, i.part, i.source_period, i.reading_id, c.id"
             " from ops.build b join ops.build_input i on i.build_id = b.id"
             " and i.period between b.first_period and b.last_period"
             " left join ops.check_run c on c.reading_id = i.reading_id and c.border = 'raw'"
@@ -89,7 +90,12 @@ def _newest_runs(connection: Connection, build_id: int, borders: Sequence[str]) 
             if row["id"] is None:
                 raise PantauError(
                     "A reading of the build has not been checked.",
-                    where={"feed": row["feed"], "period": row["source_period"], "reading": row["reading_id"]},
+                    where={
+                        "feed": row["feed"],
+                        "part": row["part"],
+                        "period": row["source_period"],
+                        "reading": row["reading_id"],
+                    },
                     next_step="Run the feed's DAG again: it checks what it has read.",
                 )
             runs.append(row["id"])
@@ -112,12 +118,12 @@ def _newest_runs(connection: Connection, build_id: int, borders: Sequence[str]) 
 def findings_of(connection: Connection, runs: list[int]) -> list[Finding]:
     """The findings of check runs, the worst first, then by feed, period and rule."""
     rows = connection.execute(
-        "select f.id, f.rule, f.rows, c.border, c.feed, d.period, c.reading_id, c.build_id"
+        "select f.id, f.rule, f.rows, c.border, c.feed, d.part, d.period, c.reading_id, c.build_id"
         " from ops.finding f join ops.check_run c on c.id = f.check_run_id"
         " left join ops.reading r on r.id = c.reading_id left join ops.delivery d on d.id = r.delivery_id"
         " where f.check_run_id = any(%s)"
         " order by array_position(array['critical', 'warning', 'info'], f.rule ->> 'severity'),"
-        " c.feed nulls last, d.period, f.rule_id",
+        " c.feed nulls last, d.part, d.period, f.rule_id",
         [runs],
     )
     return [_finding(row) for row in rows]
@@ -129,6 +135,6 @@ def _finding(row: dict[str, Any]) -> Finding:
         finding_id=row["id"], rule=rule["id"], version=rule["version"], severity=rule["severity"],
         sentence=rule["sentence"], fixer=rule["fixer"], reference=rule["reference"],
         action=rule.get("action"), rows=row["rows"],
-        border=row["border"], feed=row["feed"], period=row["period"],
+        border=row["border"], feed=row["feed"], part=row["part"], period=row["period"],
         reading_id=row["reading_id"], build_id=row["build_id"],
     )  # fmt: skip

@@ -119,11 +119,15 @@ def _standing(connection: Connection) -> dict[str, str | None]:
 def _definitions(connection: Connection, feeds: Mapping[str, Feed]) -> dict[str, sql.Composed]:
     """The wanted views in the order in which they are made; columns are named, so that new ones show."""
     catalogue = sql.SQL(", ").join(
-        sql.SQL("({}, {}, {}::numeric)").format(name, feed.cadence, feed.max_refused_pct)
+        sql.SQL("({}, {}, {}::numeric, {}::text[])").format(
+            name, feed.cadence, feed.max_refused_pct, sql.Literal(sorted(feed.parts))
+        )
         for name, feed in sorted(feeds.items())
     )
     views = {
-        "feed": sql.SQL("select * from (values {}) feed (feed, cadence, max_refused_pct)").format(catalogue),
+        "feed": sql.SQL("select * from (values {}) feed (feed, cadence, max_refused_pct, parts)").format(
+            catalogue
+        ),
         **{name: sql.Composed([sql.SQL(text)]) for name, text in _PLATFORM.items()},
     }
     raw = _columns(connection, "raw")

@@ -21,6 +21,8 @@ select
     null::text as tiga_t,
     spending.versi_anggaran,
     spending.kelompok_belanja,
+    null::text as operator,
+    null::text as klaim,
     spending.numerator,
     spending.denominator
 from spending

@@ -22,6 +22,8 @@ select
     villages.tiga_t,
     null::text as versi_anggaran,
     null::text as kelompok_belanja,
+    null::text as operator,
+    null::text as klaim,
     villages.numerator::numeric as numerator,
     villages.denominator::numeric as denominator
 from villages

@@ -1,4 +1,11 @@
-{% set indicators = ['ind_k1_desa_terjangkau_4g', 'ind_k2_sisa_desa', 'ind_k12_serapan_anggaran'] %}
+{% set indicators = [
+    'ind_k1_desa_terjangkau_4g',
+    'ind_k2_sisa_desa',
+    'ind_k3_bts_on_air',
+    'ind_k12_serapan_anggaran',
+    'ind_k15_kewajiban_operator',
+    'ind_r1_rekonsiliasi_klaim',
+] %}
 
 with component as (
     {% for indicator in indicators %}
@@ -13,6 +20,8 @@ with component as (
             tiga_t,
             versi_anggaran,
             kelompok_belanja,
+            operator,
+            klaim,
             numerator,
             denominator
         from {{ ref(indicator) }}
@@ -32,14 +41,16 @@ total as (
             when 1 then 'provinsi'
             when 0 then 'kabupaten'
         end as place_level,
-        case grouping(tiga_t, versi_anggaran, kelompok_belanja)
-            when 7 then ''
-            when 3 then 'tiga_t'
-            when 5 then 'versi_anggaran'
-            when 4 then 'versi_anggaran:kelompok_belanja'
+        case grouping(tiga_t, versi_anggaran, kelompok_belanja, operator, klaim)
+            when 31 then ''
+            when 15 then 'tiga_t'
+            when 23 then 'versi_anggaran'
+            when 19 then 'versi_anggaran:kelompok_belanja'
+            when 29 then 'operator'
+            when 30 then 'klaim'
         end as breakdown_columns,
         coalesce(kabupaten_kode, provinsi_kode, '00') as place,
-        concat_ws(':', tiga_t, versi_anggaran, kelompok_belanja) as breakdown,
+        concat_ws(':', tiga_t, versi_anggaran, kelompok_belanja, operator, klaim) as breakdown,
         sum(numerator) as numerator,
         sum(denominator) as denominator
     from component
@@ -49,7 +60,9 @@ total as (
         indicator_version,
         period,
         grouping sets ((), (provinsi_kode), (provinsi_kode, kabupaten_kode)),
-        grouping sets ((), (tiga_t), (versi_anggaran), (versi_anggaran, kelompok_belanja))
+        grouping sets (
+            (), (tiga_t), (versi_anggaran), (versi_anggaran, kelompok_belanja), (operator), (klaim)
+        )
 )
 
 select
@@ -79,3 +92,5 @@ inner join {{ ref('stg_pantau__indicator_grain') }} as grain
         and total.indicator_version = grain.version
         and total.place_level = grain.place_level
         and total.breakdown_columns = grain.breakdown
+-- a month may lack what breaks an indicator down (sites without a 3T list): then it has the whole alone
+where (total.breakdown = '') = (total.breakdown_columns = '')

@@ -59,6 +59,8 @@ compared as (
             measured.indicator_id = target.indicator_id
             and measured.breakdown = target.breakdown
             and measured.period = target.period
+    -- no line leads to a goal that says neither whence nor until when; an older goal does not stand in for it
+    where target.total_days is not null
 )
 
 select

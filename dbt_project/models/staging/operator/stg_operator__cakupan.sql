@@ -1,0 +1,1 @@
+{{ stage('operator__cakupan') }}
