@@ -4,171 +4,20 @@ Promises: figures are frozen once and verified by their hash before they are pub
 transaction; a build that comes to the published hash makes no release.
 """
 
-import hashlib
 from typing import Any
 
-import rfc8785
 from psycopg.types.json import Jsonb
 
-from pantau import checks, ledger, periods
+from pantau import checks, ledger, warehouse
 from pantau.database import Connection, connect
-from pantau.errors import BlockedError, PantauError
+from pantau.errors import PantauError
 from pantau.progress import step
-from pantau.release import page
+from pantau.release.freeze import figures_of_build, figures_of_release, hash_of, make_candidates
 
-_COLUMNS = ["indicator_id", "indicator_version", "place", "breakdown", "numerator", "denominator", "value"]
-
-
-def hash_of(figures: list[dict[str, Any]]) -> str:
-    """SHA-256 over one line per figure: period, indicator, version, place, breakdown, numerator, denominator,
-    value, joined by `|`; the lines sorted as bytes and joined by newlines. Numbers are written as PostgreSQL
-    keeps them, without trailing zeros; a value that does not exist as nothing."""
-    lines = sorted(
-        "|".join([f["period"], *("" if f[c] is None else _text(f[c]) for c in _COLUMNS)]).encode()
-        for f in figures
-    )
-    return hashlib.sha256(b"\n".join(lines)).hexdigest()
-
-
-def _text(value: Any) -> str:
-    return format(value.normalize(), "f") if hasattr(value, "normalize") else str(value)
-
-
-def figures_of_build(connection: Connection, build: int, period: str) -> list[dict[str, Any]]:
-    """A build's figures for one period, as the mart holds them."""
-    return connection.execute(
-        "select period, indicator_id, indicator_version, place, breakdown, numerator, denominator, value"
-        " from marts.rpt_figure where build_id = %s and period = %s"
-        ' order by indicator_id, place collate "C", breakdown collate "C"',
-        [build, period],
-    ).fetchall()
-
-
-def figures_of_release(connection: Connection, release: int) -> list[dict[str, Any]]:
-    """A release's frozen figures."""
-    return connection.execute(
-        "select period, indicator_id, indicator_version, place, breakdown, numerator, denominator, value"
-        " from ops.figure where release_id = %s",
-        [release],
-    ).fetchall()
-
-
-def make_candidates(build_id: int) -> list[int]:
-    """Freeze a build's figures, period by period, as candidates.
-
-    Returns:
-        The ids of the build's releases that stand; none where every period came to its published hash.
-
-    Raises:
-        BlockedError: a critical finding stands against the build.
-    """
-    with connect() as connection:
-        build = connection.execute("select * from ops.build where id = %s", [build_id]).fetchone()
-        assert build is not None
-        connection.execute("select pg_advisory_xact_lock(20200817)")  # versions are given by one at a time
-        ended = connection.execute(
-            "select outcome from ops.build_outcome where build_id = %s", [build_id]
-        ).fetchone()
-        if ended and ended["outcome"] != "blocked":
-            return _standing(connection, build_id)
-        gate = checks.gate(connection, build_id)
-        if gate.blocked:
-            if not ended:
-                _end(connection, build_id, "blocked", {"critical": [f.rule for f in gate.critical]})
-                connection.commit()
-            raise _blocked(build, gate.critical)
-        if ended:
-            connection.execute("delete from ops.build_outcome where build_id = %s", [build_id])
-        with step("freeze", f"build {build_id}") as done:
-            made = [
-                release
-                for period in periods.span(build["first_period"], build["last_period"])
-                if (release := _candidate(connection, build, period, gate))
-            ]
-            _end(connection, build_id, "candidate" if made else "unchanged", {"releases": made})
-            done.note = f"{len(made)} candidate(s)" if made else "equals what is published"
-        return made
-
-
-def _end(connection: Connection, build: int, outcome: str, what: dict[str, Any]) -> None:
-    number = ledger.append(connection, "build_outcome", {"build": build, "outcome": outcome, **what})
-    connection.execute("insert into ops.build_outcome values (%s, %s, %s)", [build, outcome, number])
-
-
-def _standing(connection: Connection, build: int) -> list[int]:
-    rows = connection.execute(
-        "select id from ops.release where build_id = %s and not superseded order by period", [build]
-    ).fetchall()
-    return [row["id"] for row in rows]
-
-
-def _blocked(build: dict[str, Any], critical: list[checks.Finding]) -> BlockedError:
-    told = "\n  ".join(
-        f"{f.rule} ({f.rows:,} rows{f', {f.feed} {f.period}' if f.feed else ''}): {f.sentence['en']}"
-        for f in critical[:8]
-    )
-    return BlockedError(
-        f"The gate refuses the release: {len(critical)} critical finding(s).\n  {told}",
-        where={"period": f"{build['first_period']}..{build['last_period']}", "build": build["id"]},
-        next_step="`pantau findings` shows the rows. Ask the owner to send it again, or reject the delivery "
-        "(`pantau delivery reject ID --why …`); then close again.",
-    )
-
-
-def _candidate(connection: Connection, build: dict[str, Any], period: str, gate: checks.Gate) -> int | None:
-    figures = figures_of_build(connection, build["id"], period)
-    release_hash = hash_of(figures)
-    published = connection.execute(
-        "select r.* from ops.published p join ops.release r on r.id = p.release_id where p.period = %s",
-        [period],
-    ).fetchone()
-    connection.execute(  # a candidate that waits was made from older data
-        "update ops.release set superseded = true where period = %s and not superseded and id not in"
-        " (select release_id from ops.publication)",
-        [period],
-    )
-    if published and published["release_hash"] == release_hash:
-        return None
-    version = published["version"] + 1 if published else 1
-    first = "opening" if build["purpose"] == "opening" else "first"
-    reason = "restatement" if published else first
-    explanation = page.explanation(connection, build, period, reason, published)
-    context = page.context(connection, build, period, version, reason, explanation, published, figures, gate)
-    page_hash = hashlib.sha256(rfc8785.dumps(context)).hexdigest()
-    number = ledger.append(
-        connection,
-        "candidate",
-        {
-            "period": period, "version": version, "build": build["id"], "reason": reason,
-            "release_hash": release_hash, "page_hash": page_hash, "figures": len(figures),
-        },
-    )  # fmt: skip
-    row = connection.execute(
-        "insert into ops.release (period, version, build_id, reason, explanation, release_hash, page_hash, context,"
-        " ledger_no) values (%s, %s, %s, %s, %s, %s, %s, %s, %s) returning id",
-        [
-            period,
-            version,
-            build["id"],
-            reason,
-            Jsonb(explanation),
-            release_hash,
-            page_hash,
-            Jsonb(context),
-            number,
-        ],
-    ).fetchone()
-    assert row is not None
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(
-            "copy ops.figure (release_id, period, indicator_id, indicator_version, place, breakdown,"
-            " numerator, denominator, value) from stdin"
-        ) as copy,
-    ):
-        for f in figures:
-            copy.write_row((row["id"], period, *(f[c] for c in _COLUMNS)))
-    return int(row["id"])
+__all__ = [
+    "approve", "candidates", "figures_of_build", "figures_of_release", "hash_of", "make_candidates", "publish",
+    "still_stands", "verify_published",
+]  # fmt: skip
 
 
 def candidates(connection: Connection, first: str, last: str) -> list[dict[str, Any]]:
@@ -180,28 +29,73 @@ def candidates(connection: Connection, first: str, last: str) -> list[dict[str, 
     ).fetchall()
 
 
-def approve(releases: list[dict[str, Any]], approver: str, acknowledged: list[str]) -> None:
+def still_stands(connection: Connection, shown: dict[str, Any]) -> dict[str, Any]:
+    """The candidate that was shown to a person, locked; the figures, page and data must still be those.
+
+    Args:
+        shown: its id, period, version, release_hash and page_hash.
+
+    Raises:
+        PantauError: it was superseded, is another one, or newer data has come since it was made.
+    """
+    row = connection.execute("select * from ops.release where id = %s for update", [shown["id"]]).fetchone()
+    where = {"period": shown["period"], "version": shown["version"]}
+    hashes = ("release_hash", "page_hash")
+    if not row or row["superseded"] or any(row[name] != shown[name] for name in hashes):
+        raise PantauError(
+            "The candidate is no longer the one that was shown: newer data came.",
+            where=where,
+            next_step=f"Look at the new candidate and approve that: `pantau approve {shown['period']}`.",
+        )
+    if newer := _newer_inputs(connection, row["build_id"]):
+        raise PantauError(
+            f"Newer data came since the candidate was made: {', '.join(newer)}.",
+            where=where,
+            next_step=f"Close it again (`pantau close {shown['period']}`, or the DAG close_month), and approve "
+            "the new candidate.",
+        )
+    return row
+
+
+def _newer_inputs(connection: Connection, build_id: int) -> list[str]:
+    """The build's own inputs that are not what they were at its cut-off: feeds with part and period."""
+    build = connection.execute("select * from ops.build where id = %s", [build_id]).fetchone()
+    assert build is not None
+    first, last = build["first_period"], build["last_period"]
+
+    def own(cutoff: int) -> set[warehouse.Input]:
+        inputs, _ = warehouse.manifest(connection, first, last, cutoff=cutoff)
+        return {i for i in inputs if first <= i.period <= last}
+
+    changed = own(build["cutoff"]) ^ own(ledger.head(connection))
+    return sorted({" ".join(filter(None, (i.feed, i.part, i.period))) for i in changed})
+
+
+def approve(
+    releases: list[dict[str, Any]], approver: str, acknowledged: list[str], said: dict[str, Any] | None = None
+) -> list[str]:
     """Write down that a person approves exactly these figures and pages, by their hashes.
 
     Args:
         releases: candidates as they were shown to the person.
         acknowledged: ids of the warnings that the person has seen and lets stand.
+        said: what else the ledger is to keep of the answer.
+
+    Returns:
+        Of each, whose approval stands: this person's, or that of one who was faster.
 
     Raises:
         PantauError: a candidate has changed since, or a warning is not acknowledged.
     """
+    approvers = []
     with connect() as connection:
         for shown in releases:
-            row = connection.execute(
-                "select * from ops.release where id = %s for update", [shown["id"]]
+            row = still_stands(connection, shown)
+            known = connection.execute(
+                "select approver from ops.approval where release_id = %s", [row["id"]]
             ).fetchone()
-            if not row or row["superseded"] or row["release_hash"] != shown["release_hash"]:
-                raise PantauError(
-                    "The candidate is no longer the one that was shown: newer data came.",
-                    where={"period": shown["period"], "version": shown["version"]},
-                    next_step=f"Look at the new candidate and approve that: `pantau approve {shown['period']}`.",
-                )
-            if connection.execute("select from ops.approval where release_id = %s", [row["id"]]).fetchone():
+            if known:
+                approvers.append(str(known["approver"]))
                 continue
             warnings = {f.rule for f in checks.gate(connection, row["build_id"]).warnings}
             if left := sorted(warnings - set(acknowledged)):
@@ -211,12 +105,15 @@ def approve(releases: list[dict[str, Any]], approver: str, acknowledged: list[st
                     next_step="Read them (`pantau findings`), then approve with `--acknowledge`.",
                 )
             what = {"period": row["period"], "version": row["version"], "release_hash": row["release_hash"],
-                    "page_hash": row["page_hash"], "approver": approver, "acknowledged": sorted(warnings)}  # fmt: skip
+                    "page_hash": row["page_hash"], "approver": approver, "acknowledged": sorted(warnings),
+                    **(said or {})}  # fmt: skip
             number = ledger.append(connection, "approval", what)
             connection.execute(
-                "insert into ops.approval values (%s, %s, %s, %s, %s, %s) on conflict (release_id) do nothing",
+                "insert into ops.approval values (%s, %s, %s, %s, %s, %s)",
                 [row["id"], row["release_hash"], row["page_hash"], approver, Jsonb(sorted(warnings)), number],
             )
+            approvers.append(approver)
+    return approvers
 
 
 def publish(releases: list[int]) -> bool:

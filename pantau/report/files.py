@@ -8,10 +8,9 @@ from pantau import ledger
 from pantau.database import connect
 from pantau.errors import PantauError
 from pantau.progress import step
-from pantau.report import render_national
+from pantau.release import figures_of_release
+from pantau.report import LANGUAGES, render_national
 from pantau.settings import settings
-
-LANGUAGES = ("id",)
 
 
 def path_of(period: str, version: int, language: str) -> Path:
@@ -20,7 +19,7 @@ def path_of(period: str, version: int, language: str) -> Path:
 
 
 def write(releases: list[int]) -> list[Path]:
-    """Render the national report of each release that has a page (opening history has none).
+    """Render the national report of each release that has a page (opening history has none), in each language.
 
     Raises:
         PantauError: a report that was written before would come out with other bytes.
@@ -44,7 +43,9 @@ def write(releases: list[int]) -> list[Path]:
                     ).fetchone()
                     target = settings.out / path
                     if not (known and target.exists() and _digest(target.read_bytes()) == known["sha256"]):
-                        pdf = render_national(row["context"], row["release_hash"], row["page_hash"], language)
+                        figures = figures_of_release(connection, release)
+                        hashes = row["release_hash"], row["page_hash"]
+                        pdf = render_national(row["context"], figures, *hashes, language)
                         if known and _digest(pdf) != known["sha256"]:
                             raise PantauError(
                                 "The report would come out with other bytes than the ones recorded.",

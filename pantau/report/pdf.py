@@ -4,22 +4,26 @@ Promise: nothing is read but the template's folder, the report's fonts and the c
 A missing character, an unknown property or a broken image stops the render with a message: no page is spoilt.
 """
 
+import io
 import logging
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import weasyprint
+from weasyprint import Attachment
 from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
 
 from pantau.errors import PantauError
+from pantau.report.attachments import Attached
 from pantau.report.svg import Chart
-from pantau.report.tagging import claim_both_standards, tagging
+from pantau.report.tagging import claim_both_standards, outer_links_only, tagging
 
 SCHEME = "asset:"
 _TYPES = {".css": "text/css", ".ttf": "font/ttf", ".svg": "image/svg+xml"}
@@ -29,10 +33,6 @@ _LOCK = threading.Lock()
 
 class ReportError(PantauError):
     """A report cannot be rendered as it must be."""
-
-
-class TooLong(ReportError):
-    """A report takes more pages than it may."""
 
 
 class Assets(URLFetcher):
@@ -116,20 +116,36 @@ def assets(template_folder: Path, charts: Iterable[Chart]) -> dict[str, bytes]:
     }
 
 
+def _attachments(attached: Iterable[Attached], moment: str) -> list[Attachment]:
+    """As WeasyPrint wants them, dated like the report."""
+    at = datetime.fromisoformat(moment).astimezone(UTC)
+    return [
+        Attachment(
+            file_obj=io.BytesIO(each.content),
+            name=each.name,
+            description=each.description,
+            relationship="Data",
+            created=at,
+            modified=at,
+        )
+        for each in attached
+    ]
+
+
 def render(
     template_folder: Path,
     context: Mapping[str, Any],
     charts: Iterable[Chart] = (),
-    most_pages: int | None = None,
+    attached: Iterable[Attached] = (),
 ) -> bytes:
-    """The report of `template_folder` (template.html.j2, style.css) as PDF/UA-1 and PDF/A-3a.
+    """The report of `template_folder` (template.html.j2, style.css) as PDF/UA-1 and PDF/A-3a, with files inside.
 
-    Dates in the file come from the template's metadata, never from the clock.
-    Raises TooLong for more than `most_pages`; ReportError for an asset outside the list, a missing character,
-    anything that WeasyPrint complains of.
+    Dates in the file come from the context's `created`, never from the clock.
+    Raises ReportError for an asset outside the list, a missing character, anything that WeasyPrint complains of.
     """
     text = html(template_folder, context)
     fetcher = Assets(assets(template_folder, charts))
+    inside = list(attached)
     where = {"template": template_folder.name}
     fonts = template_folder.parent / "fonts"
     with _LOCK, _complaints() as complaints, _own_fonts_only(fonts) as configuration, tagging() as tags:
@@ -137,14 +153,13 @@ def render(
             document = weasyprint.HTML(string=text, url_fetcher=fetcher).render(
                 font_config=configuration, pdf_variant="pdf/a-3a"
             )
-            if most_pages and len(document.pages) > most_pages:
-                raise TooLong(
-                    f"The report takes {len(document.pages)} pages, not {most_pages}.",
-                    where=where,
-                    next_step="Show less of its lists.",
-                )
             claim_both_standards(document.metadata)
-            result = document.write_pdf(finisher=lambda _, pdf: tags.finish(pdf), pdf_variant="pdf/a-3a")
+            outer_links_only(document)
+            result = document.write_pdf(
+                finisher=lambda _, pdf: tags.finish(pdf),
+                pdf_variant="pdf/a-3a",
+                attachments=_attachments(inside, context["created"]) if inside else None,
+            )
         except FatalURLFetchingError as error:
             raise ReportError(
                 f"The page asks for a resource that is not on its list: {error}",

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 INK, NOTES, AXIS, ALARM = "#16202B", "#45515D", "#5E6A76", "#A3203A"
 RULE, RULE_DARK, WASH, PAPER = "#D3D9DF", "#9AA4AE", "#E9EDF0", "#FFFFFF"
+WIDE, NARROW = "#DDE2E7", "#B4BEC8"  # a forecast's 95% and 80% intervals
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,18 @@ class Drawing:
             line = {"stroke": stroke, "stroke_width": stroke_width} if stroke else {}
             self._add("rect", x=x, y=y, width=width, height=height, fill=fill, **line)
 
+    def hatch(self, x: float, y: float, width: float, height: float, ink: str = INK) -> None:
+        """An outlined rectangle under diagonal strokes: told from a solid one without its colour."""
+        if width <= 0 or height <= 0:
+            return
+        self.rect(x, y, width, height, PAPER, ink, 0.6)
+        strokes, at = [], 2.4
+        while at < width + height:
+            left, right = max(0.0, at - height), min(width, at)
+            strokes.append(f"M{n(x + left)} {n(y + at - left)}L{n(x + right)} {n(y + at - right)}")
+            at += 2.4
+        self._add("path", d="".join(strokes), stroke=ink, stroke_width=0.6, fill="none")
+
     def line(
         self,
         x1: float,
@@ -111,6 +124,14 @@ class Drawing:
             "circle", cx=x, cy=y, r=radius, fill=fill, stroke=stroke, stroke_width=0.9 if stroke else None
         )
 
+    def mark(self, x: float, y: float, radius: float, *, ring: bool, diamond: bool) -> None:
+        """A month's mark on a line: a diamond where it was carried forward, a ring where it was restated."""
+        if diamond:
+            r = radius * 1.35
+            self.shape([(x - r, y), (x, y - r), (x + r, y), (x, y + r)], PAPER, INK)
+        elif ring:
+            self.dot(x, y, radius, PAPER, INK)
+
     def text(
         self,
         x: float,
@@ -154,3 +175,14 @@ def fit(words: str, size: float, room: float) -> str:
     while words and width_of(words + "…", size) > room:
         words = words[:-1]
     return words.rstrip() + "…"
+
+
+def lines_of(words: str, size: float, room: float) -> list[str]:
+    """`words` broken at spaces into lines of about `room` points."""
+    lines: list[str] = []
+    for word in words.split():
+        if lines and width_of(f"{lines[-1]} {word}", size) <= room:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines

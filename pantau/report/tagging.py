@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 
 import pydyf
 import weasyprint
+from weasyprint.document import Document
 from weasyprint.formatting_structure import boxes
 from weasyprint.pdf import tags
 from weasyprint.pdf.metadata import NS, DocumentMetadata
@@ -61,6 +62,14 @@ def claim_both_standards(metadata: DocumentMetadata) -> None:
     metadata.generate_rdf_metadata = generate
 
 
+def outer_links_only(document: Document) -> None:
+    """Keep one annotation for each link: WeasyPrint makes one for every box inside it."""
+    for page in document.pages:
+        linked = [box for _, _, _, box in page.links]
+        inner = {id(b) for box in linked for b in box.descendants() if b is not box}
+        page.links = [link for link in page.links if id(link[3]) not in inner]
+
+
 class Tagging:
     """What the pass over one document's boxes leaves for the pass over its PDF objects."""
 
@@ -84,6 +93,8 @@ class Tagging:
         for element in pdf.objects:
             if isinstance(element, pydyf.Dictionary) and element.get("Type") == "/StructElem":
                 _tidy(pdf, element)
+        if "AF" in pdf.catalog:  # WeasyPrint lists each file twice
+            pdf.catalog["AF"] = pydyf.Array(dict.fromkeys(pdf.catalog["AF"]))
 
     def _join_table(self, pdf: pydyf.PDF, parts: list[pydyf.Dictionary], numbers: list[Any]) -> None:
         """One Table for a table that runs over several pages; its repeated heads become artifacts."""
@@ -171,7 +182,8 @@ def _wrap_list_body(pdf: pydyf.PDF, item: pydyf.Dictionary) -> None:
 
 @contextmanager
 def tagging() -> Iterator[Tagging]:
-    """Within it, WeasyPrint tags as the standards ask: margin boxes as artifacts, header cells with scope."""
+    """Within it, WeasyPrint tags as the standards ask: margin boxes and pictures without words (`alt=""`) as
+    artifacts, header cells with their scope."""
     if weasyprint.__version__ != WEASYPRINT:
         raise PantauError(
             f"The report's tags are made for WeasyPrint {WEASYPRINT}; this is {weasyprint.__version__}.",
@@ -187,12 +199,14 @@ def tagging() -> Iterator[Tagging]:
 
 
 def _builder(state: Tagging, plain: Callable[..., Iterator[pydyf.Dictionary]]) -> Callable[..., Any]:
-    def drop(box: Any, page: int, numbers: dict[int, Any], marked: dict[Any, Any], subtype: str) -> None:
+    def drop(
+        box: Any, page: int, numbers: dict[int, Any], marked: dict[Any, Any], properties: dict[str, str]
+    ) -> None:
         for each in box.descendants():  # the box itself comes first
             if each in marked:
                 mcid = marked.pop(each)["mcid"]
                 numbers[mcid] = "null"
-                state.artifact(page, mcid, {"Type": "/Pagination", "Subtype": subtype})
+                state.artifact(page, mcid, properties)
 
     def build(
         box: Any,
@@ -205,7 +219,11 @@ def _builder(state: Tagging, plain: Callable[..., Iterator[pydyf.Dictionary]]) -
     ) -> Iterator[pydyf.Dictionary]:
         real = getattr(box, "_box", box)  # an absolutely placed box stands behind a placeholder
         if isinstance(real, boxes.MarginBox):
-            drop(real, page, numbers, marked, "/Header" if real.at_keyword.startswith("@top") else "/Footer")
+            edge = "/Header" if real.at_keyword.startswith("@top") else "/Footer"
+            drop(real, page, numbers, marked, {"Type": "/Pagination", "Subtype": edge})
+            return
+        if isinstance(real, boxes.ReplacedBox) and real.element.get("alt") == "":  # says nothing of its own
+            drop(real, page, numbers, marked, {"Type": "/Layout"})
             return
         passes_up = isinstance(real, boxes.PageBox) or real.element_tag in ("html", "body")
         for element in plain(box, parent, pdf, page, numbers, annotations, marked):

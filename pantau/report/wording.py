@@ -3,11 +3,11 @@
 Promise: a number is shown as it was rounded at the source. Only display with fewer digits rounds again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from babel import Locale
@@ -21,6 +21,7 @@ from pantau.periods import JAKARTA
 LANGUAGES = ("id", "en")
 STRESSED = {"change", "pace", "value", "gap"}  # what `stress` sets in bold
 NOTHING = "–"  # a cell without a value
+Text = TypeVar("Text", str, Markup)
 
 
 def clean(value: Any) -> Any:
@@ -46,7 +47,13 @@ class Words:
                 next_step=f"Choose one of: {', '.join(LANGUAGES)}.",
             )
         self.language = language
-        table = yaml.safe_load(texts.read_text(encoding="utf-8"))
+        self._file = texts.name
+        try:
+            table = yaml.safe_load(texts.read_text(encoding="utf-8"))
+        except yaml.YAMLError as error:
+            raise PantauError(
+                f"The report's texts cannot be read: {error}", next_step="Correct the YAML."
+            ) from error
         self.texts: dict[str, dict[str, str]] = {
             group: {str(key): text[language] for key, text in entries.items()}
             for group, entries in table.items()
@@ -58,16 +65,25 @@ class Words:
 
     def say(self, key: str, /, **values: object) -> str:
         """The text `group.key` with its placeholders filled in, as plain text."""
-        group, _, name = key.partition(".")
-        return self.texts[group][name].format(**values)
+        return self._filled(key, values, str)
 
     def stress(self, key: str, /, **values: object) -> Markup:
         """As `say`, for HTML: everything escaped, the numbers that carry the sentence set in bold."""
-        group, _, name = key.partition(".")
         shown = {
             k: Markup("<strong>{}</strong>").format(v) if k in STRESSED else v for k, v in values.items()
         }
-        return Markup(self.texts[group][name]).format(**shown)  # noqa: S704  our own text table; values are escaped
+        return self._filled(key, shown, Markup)
+
+    def _filled(self, key: str, values: Mapping[str, object], kind: type[Text]) -> Text:
+        group, _, name = key.partition(".")
+        try:
+            return kind(self.texts[group][name]).format(**values)
+        except (KeyError, IndexError, ValueError) as error:
+            raise PantauError(
+                f"The text '{key}' is missing, or asks for something that it is not given: {error}",
+                where={"file": self._file, "language": self.language},
+                next_step=f"It may use: {', '.join(sorted(values)) or 'nothing'}.",
+            ) from error
 
     def pick(self, both: dict[str, str] | str) -> str:
         """A text that the context carries in both languages, in this one."""

@@ -33,12 +33,28 @@ def inspect(pdf: bytes) -> tuple[list[str], Counter[str], pikepdf.Pdf]:
                 element = line[mcid] if mcid < len(line) else None
                 if element is None or element.objgen not in seen:
                     problems.append(f"page {number}: content {mcid} is not in the tag tree")
-        if page.get("/Annots"):
-            problems.append(f"page {number}: has annotations, which nobody tagged")
+        for annotation in page.get("/Annots", []):
+            element = parents.get(int(annotation.get("/StructParent", -1)))
+            if element is None or element.objgen not in seen or element.S != "/Link":
+                problems.append(f"page {number}: an annotation is not in the tag tree as a link")
+            if not str(annotation.get("/Contents", "")).strip():
+                problems.append(f"page {number}: a link says nothing")
     attached = [item.objgen for item in file.Root.get("/AF", [])]
     if len(attached) != len(set(attached)):
         problems.append("AF lists a file twice")
+    for item in file.Root.get("/AF", []):
+        if item.get("/AFRelationship") != "/Data" or not str(item.get("/Desc", "")).strip():
+            problems.append("an attachment does not say what it is")
     return problems, tags, file
+
+
+def links(file: pikepdf.Pdf) -> list[str]:
+    """Where the links lead, in order: an address, or `#` and the name of a place in the document."""
+    return [
+        str(annotation.A.URI) if "/A" in annotation else f"#{annotation.Dest}"
+        for page in file.pages
+        for annotation in page.get("/Annots", [])
+    ]
 
 
 def _walk(element: Any) -> Iterator[pikepdf.Dictionary]:

@@ -11,10 +11,11 @@ from pantau.settings import settings
 from tests.reports.conftest import PAGE_HASH, RELEASE_HASH, national
 
 _PROGRAM = """
-import hashlib, json, sys
-from pantau.report import render_national
-context = json.load(open(sys.argv[1], encoding="utf-8"))
-print(hashlib.sha256(render_national(context, sys.argv[2], sys.argv[3], "id")).hexdigest())
+import hashlib, sys
+from pantau.report import preview, render_national
+sample = preview.sample()
+pdf = render_national(sample.context, sample.figures, sys.argv[1], sys.argv[2], "id")
+print(hashlib.sha256(pdf).hexdigest())
 """
 
 
@@ -34,8 +35,7 @@ def test_other_processes_give_the_same_bytes(tmp_path, expected, seed, zone, loc
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG"))}
     environment |= {"PYTHONHASHSEED": seed, "TZ": zone, "LC_ALL": locale, "HOME": str(tmp_path)}
     environment |= {"PYTHONPATH": str(settings.root), "SOURCE_DATE_EPOCH": "1"}
-    sample = settings.templates / "nasional" / "sample_context.json"
-    command = [sys.executable, "-c", _PROGRAM, str(sample), RELEASE_HASH, PAGE_HASH]
+    command = [sys.executable, "-c", _PROGRAM, RELEASE_HASH, PAGE_HASH]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.split()[-1] == expected
 

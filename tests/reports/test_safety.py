@@ -10,6 +10,7 @@ from pantau.report.pdf import ReportError, html, render
 from pantau.report.svg import Drawing
 from pantau.settings import settings
 from tests.reports.conftest import HOSTILE, hostile, national
+from tests.reports.gate import inspect, links
 
 
 @pytest.mark.parametrize(
@@ -38,8 +39,8 @@ def test_picture_inside_a_chart_is_not_fetched(template):
         render(template('<img alt="x" src="asset:charts/c.svg">', ""), {}, [drawing.chart("c", "x")])
 
 
-def test_hostile_text_is_shown_as_text(sample):
-    pdf = national(hostile(sample))
+def test_hostile_text_is_shown_as_text(rendered):
+    pdf = rendered(hostile)
     text = "".join(
         "".join(page.get_textpage().get_text_range().split()) for page in pypdfium2.PdfDocument(pdf)
     )
@@ -47,7 +48,7 @@ def test_hostile_text_is_shown_as_text(sample):
     assert "49" not in HOSTILE
     assert b"/JavaScript" not in pdf
     assert b"/Launch" not in pdf
-    assert b"/URI" not in pdf
+    assert set(links(inspect(pdf)[2])) == {"#six", "#two", "http://localhost:8090/2026-10/v1/index.html"}
 
 
 def test_charts_escape_what_they_are_given():

@@ -6,27 +6,38 @@ import pikepdf
 import pytest
 
 from pantau.report.pdf import render
-from tests.reports.conftest import busy, hostile, national, real_data
-from tests.reports.gate import inspect, order_of_headings
+from tests.reports.conftest import busy, first_month, hostile, older, real_data
+from tests.reports.gate import inspect, links, order_of_headings
+
+AUDIT = "http://localhost:8090/2026-10/v1/index.html"
 
 
 @pytest.mark.parametrize("language", ["id", "en"])
 def test_sample_is_tagged_in_both_languages(sample_pdf, language):
     problems, tags, file = inspect(sample_pdf(language))
     assert problems == []
-    assert len(file.pages) == 2
-    # map, trend, and for each of three indicators a sparkline and a bullet; a bar for each of eight provinces
-    assert tags["/Figure"] == 1 + 1 + 3 * 2 + 8
-    assert tags["/Table"] == 8
+    assert len(file.pages) == 6
+    # map, QR code, four trends, and for each of five indicators a sparkline and a bullet
+    assert tags["/Figure"] == 1 + 1 + 4 + 5 * 2
+    assert tags["/Table"] == 12
+    assert links(file) == ["#six", "#two", AUDIT]
     headings = order_of_headings(file)
     assert headings[0] == 1
     assert headings.count(1) == 1
     assert all(b - a <= 1 for a, b in pairwise(headings))
 
 
-@pytest.mark.parametrize("change", [real_data, hostile, busy])
-def test_unusual_reports_are_tagged_too(sample, change):
-    problems, _, _ = inspect(national(change(sample)))
+def test_the_qr_code_says_where_it_leads(sample_pdf):
+    file = inspect(sample_pdf("id"))[2]
+    told = [
+        str(o.Alt) for o in file.objects if isinstance(o, pikepdf.Dictionary) and o.get("/S") == "/Figure"
+    ]
+    assert f"Kode QR ke halaman audit rilis ini: {AUDIT}" in told
+
+
+@pytest.mark.parametrize("change", [real_data, hostile, busy, older, first_month])
+def test_unusual_reports_are_tagged_too(rendered, change):
+    problems, _, _ = inspect(rendered(change))
     assert problems == []
 
 
@@ -40,6 +51,14 @@ def test_table_over_pages_is_one_table(template):
     assert tags["/THead"] == 1
 
 
+def test_a_link_over_two_lines_is_one_link_for_each_line(template):
+    body = '<p style="width:60pt">a <a href="https://example.org/x"><b>several</b> words that go on</a></p>'
+    problems, tags, file = inspect(render(template(body), {}))
+    assert problems == []
+    assert set(links(file)) == {"https://example.org/x"}
+    assert len(links(file)) == tags["/Link"] > 1
+
+
 def test_metadata_says_what_the_file_is(sample_pdf):
     file = inspect(sample_pdf("id"))[2]
     assert file.Root.Lang == "id"
@@ -51,7 +70,6 @@ def test_metadata_says_what_the_file_is(sample_pdf):
         assert xmp["pdfuaid:part"] == "1"
         assert (xmp["pdfaid:part"], xmp["pdfaid:conformance"]) == ("3", "A")
     assert bytes(file.Root.Metadata.read_bytes()).count(b"<rdf:RDF") == 1
-    assert "/EmbeddedFiles" not in file.Root.get("/Names", {})
 
 
 def test_every_font_is_embedded_and_ours(sample_pdf):
@@ -63,3 +81,10 @@ def test_every_font_is_embedded_and_ours(sample_pdf):
     }
     assert names
     assert all("Inter" in name or "Noto-Serif" in name for name in names), names
+
+
+def test_the_report_is_small(sample_pdf):
+    for language in ("id", "en"):
+        file = inspect(sample_pdf(language))[2]
+        inside = sum(len(f.obj.EF.F.read_raw_bytes()) for f in file.attachments.values())
+        assert len(sample_pdf(language)) - inside < 500_000

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pantau.settings import settings
-from tests.reports.conftest import national, real_data
+from tests.reports.conftest import busy, older, real_data
 
 HERE = Path(__file__).parent / "verapdf"
 
@@ -27,14 +27,21 @@ def validator() -> Path:
 
 
 @pytest.mark.verapdf
-def test_reports_conform_to_both_standards(validator, sample_pdf, sample, tmp_path):
-    (tmp_path / "sample.pdf").write_bytes(sample_pdf("id"))
-    (tmp_path / "missing.pdf").write_bytes(national(real_data(sample), "en"))
+def test_reports_conform_to_both_standards(validator, sample_pdf, rendered, tmp_path):
+    reports = {
+        "sample.id": sample_pdf("id"),
+        "sample.en": sample_pdf("en"),
+        "missing.en": rendered(real_data, "en"),
+        "older.id": rendered(older),
+        "busy.id": rendered(busy),
+    }
+    for name, pdf in reports.items():
+        (tmp_path / f"{name}.pdf").write_bytes(pdf)
     command = ["java", "-XX:+UseSerialGC", "-Xmx512m", "-cp", f"{validator}/*", str(HERE / "Validate.java")]
-    command += ["ua1,3a", str(tmp_path / "sample.pdf"), str(tmp_path / "missing.pdf")]
+    command += ["ua1,3a", *(str(tmp_path / f"{name}.pdf") for name in reports)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     verdicts = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(verdicts) == 4, done.stderr
+    assert len(verdicts) == 2 * len(reports), done.stderr
     for verdict in verdicts:
         assert verdict["failed"] == [], verdict
         assert verdict["compliant"], verdict

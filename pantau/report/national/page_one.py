@@ -8,22 +8,34 @@ from typing import Any
 
 from markupsafe import Markup
 
+from pantau.report import charts, qr
 from pantau.report.national import page_one_charts
-from pantau.report.national.source import COVERED, LEFT, Indicator, Source, figure_parts, reached, share
+from pantau.report.national.exceptions import exceptions
+from pantau.report.national.page_three import UNLIKELY, chance
+from pantau.report.national.source import (
+    COVERED,
+    LEFT,
+    TILES,
+    Indicator,
+    Source,
+    figure_parts,
+    reached,
+    share,
+    short,
+)
 
 LONG = 7  # signs of a value that fit beside the sparkline in full size
-NAMED = 2  # late or absent deliveries that the foot names
+NAMED = 2  # late, carried or absent deliveries that the foot names
 
 
 def headline(source: Source) -> str:
     """The report's title: one true sentence with a verb and a number about villages without 4G."""
-    words, left = source.words, source.indicator(LEFT)
-    month = words.month(source.period)
+    words, left, month = source.words, source.indicator(LEFT), source.month
     if left is None or left["value"] is None:
         feeds = source.feed_titles(left["missing"]) if left else ""
         return words.say("headline.missing" if feeds else "headline.missing_plain", month=month, feeds=feeds)
     value, target, change = Decimal(left["value"]), left["target"], left["change"]
-    shown = source.value(left, value)
+    shown = source.value(left, value) + source.mark(LEFT)
     if value == 0:
         return words.say("headline.done", month=month, total=words.number(left["denominator"]))
     if target and target["on_track"]:
@@ -31,6 +43,9 @@ def headline(source: Source) -> str:
         return words.say(
             "headline.on_plan", value=shown, target=source.target(left, target["value"]), deadline=deadline
         )
+    made = source.forecast(LEFT)
+    if made and Decimal(made["probability"]) < UNLIKELY:
+        return words.say("headline.unlikely", value=shown, deadline=words.month(made["deadline"]))
     if target and target["on_track"] is False and target["expected"] is not None:
         gap = source.value(left, value - Decimal(target["expected"]))
         return words.say("headline.behind", value=shown, gap=gap, month=month)
@@ -42,50 +57,27 @@ def headline(source: Source) -> str:
 
 
 def lede(source: Source) -> tuple[list[Markup], list[str]]:
-    """Sentences under the title (movement, required pace, where, how the others stand) and their figure ids."""
+    """Sentences under the title (movement, required pace, forecast, where, the others) and their figure ids."""
+    words, left = source.words, source.known(LEFT)
     sentences: list[Markup] = []
     figures: list[str] = []
-    left = source.indicator(LEFT)
-    if left and left["value"] is not None:
-        sentences += _movement(source, left)
+    if left:
+        sentences += [*_movement(source, left), *_ahead(source, left)]
         figures += [left["figure"], *([left["change"]["from"]] if left["change"] else [])]
-        for area in left["breakdowns"]:
-            if area["breakdown"] == "3T" and area["value"] is not None and Decimal(left["value"]):
-                part = source.words.number(share(Decimal(area["value"]), Decimal(left["value"])), 1)
-                sentences.append(source.words.stress("lede.in_3t", value=part + "%"))
-                figures.append(area["figure"])
+        area = source.breakdowns(LEFT).get("3T")
+        if area and Decimal(left["value"]):
+            part = words.number(share(Decimal(area["value"]), Decimal(left["value"])), 1)
+            sentences.append(words.stress("lede.in_3t", value=part + "%"))
+            figures.append(short(area["figure"]))
+    judged = [i for i in source.context["indicators"] if i["value"] is not None and i["target"]]
+    verdicts = [i["target"]["on_track"] for i in judged if i["target"]["on_track"] is not None]
+    if verdicts:
+        sentences.append(words.stress("lede.on_plan", value=sum(verdicts), all=len(verdicts)))
     for indicator in source.context["indicators"]:
-        if indicator["id"] not in (COVERED, LEFT):
-            sentences += _other(source, indicator)
-            figures += [indicator["figure"]] if indicator["value"] is not None else []
+        if indicator["id"] not in (COVERED, LEFT) and indicator["value"] is None and indicator["missing"]:
+            feeds = source.feed_titles(indicator["missing"])
+            sentences.append(words.stress("lede.other_missing", name=source.name(indicator), feeds=feeds))
     return sentences, figures
-
-
-def _other(source: Source, indicator: Indicator) -> list[Markup]:
-    """How an indicator beside the two of the title stands against its plan."""
-    words = source.words
-    name, unit = words.pick(indicator["name"]), source.unit_sign(indicator)
-    if indicator["value"] is None:
-        feeds = source.feed_titles(indicator["missing"])
-        return [words.stress("lede.other_missing", name=name, feeds=feeds)] if feeds else []
-    value = source.value(indicator, indicator["value"]) + unit
-    parts = f" ({_parts(source, indicator)})" if indicator["id"] in words["parts"] else ""
-    target = indicator["target"]
-    if not target or target["expected"] is None:
-        return [words.stress("lede.other", name=name, value=value, parts=parts)]
-    gap = Decimal(indicator["value"]) - Decimal(target["expected"])
-    way = "above" if gap > 0 else "below" if gap < 0 else "at"
-    return [
-        words.stress(
-            f"lede.other_{way}",
-            name=name,
-            value=value,
-            parts=parts,
-            gap=source.value(indicator, abs(gap)),
-            unit=words["tile"]["point"] if unit else words.pick(indicator["unit"]),
-            expected=source.value(indicator, target["expected"]) + unit,
-        )
-    ]
 
 
 def replaces(source: Source) -> str:
@@ -111,10 +103,10 @@ def _movement(source: Source, left: Indicator) -> list[Markup]:
     if reached(left):
         out.append(words.stress("lede.reached", target=goal, deadline=deadline))
     elif needed:
-        pace = {"target": goal, "deadline": deadline, "pace": words.number(needed[0])}
+        pace = {"target": goal, "deadline": deadline, "pace": source.value(left, needed)}
         fall = -Decimal(change["value"]) if change else Decimal(0)
-        if 0 < fall < needed[0]:
-            times = (needed[0] / fall).quantize(Decimal("0.1"), ROUND_HALF_UP)
+        if 0 < fall < needed:
+            times = (needed / fall).quantize(Decimal("0.1"), ROUND_HALF_UP)
             out.append(words.stress("lede.pace_times", times=words.number(times, 1), **pace))
         else:
             out.append(words.stress("lede.pace", **pace))
@@ -124,9 +116,25 @@ def _movement(source: Source, left: Indicator) -> list[Markup]:
     return out
 
 
-def status(source: Source, indicator: Indicator) -> dict[str, str]:
+def _ahead(source: Source, left: Indicator) -> list[Markup]:
+    """The forecast at the deadline and the chance of reaching the target."""
+    made = source.forecast(LEFT)
+    if not made:
+        return []
+    last = made["points"][-1]
+    return [
+        source.words.stress(
+            "lede.forecast",
+            chance=chance(source, made),
+            value=source.value(left, last["value"]),
+            interval=source.interval(left, last),
+        )
+    ]
+
+
+def status_of(source: Source, indicator: Indicator | None) -> dict[str, str]:
     """Word and shape of an indicator's state: never colour alone."""
-    if indicator["value"] is None:
+    if indicator is None or indicator["value"] is None:
         kind, shape = "missing", "○"
     elif not indicator["target"] or indicator["target"]["on_track"] is None:
         kind, shape = "no_target", "○"
@@ -135,58 +143,73 @@ def status(source: Source, indicator: Indicator) -> dict[str, str]:
     return {"kind": kind, "shape": shape, "word": source.words["status"][kind]}
 
 
-def tile(source: Source, indicator: Indicator) -> dict[str, Any]:
-    """One indicator as its tile shows it."""
-    words = source.words
-    name = words.pick(indicator["name"])
-    breakdown = figure_parts(indicator["figure"])[2]
+def tile(source: Source, name: str) -> dict[str, Any]:
+    """One indicator as its tile shows it, also where this release does not have it."""
+    words, indicator = source.words, source.indicator(name)
     shown: dict[str, Any] = {
-        "name": name,
-        "of": words["breakdown"].get(breakdown, breakdown),
-        "figure": indicator["figure"] if indicator["value"] is not None else "",
-        "status": status(source, indicator),
-        "carried": [
-            words.say("tile.carried", month=words.month(c["from"], short=True)) for c in indicator["carried"]
-        ],
+        "name": words["short"][name],
+        "of": "",
+        "figure": "",
+        "status": status_of(source, indicator),
+        "carried": _carried(source, indicator),
         "missing": "",
-        "target": "",
+        "target": words["tile"]["no_target"],
         "document": "",
     }
-    target = indicator["target"]
+    if indicator is None:
+        return shown | {"missing": source.absent(name), "target": ""}
+    breakdown, target = figure_parts(indicator["figure"])[2], indicator["target"]
+    shown |= {"name": source.name(indicator), "of": words["breakdown"].get(breakdown, breakdown)}
     if target:
-        shown["target"] = words.say(
-            "tile.target",
-            target=source.target(indicator, target["value"]),
-            deadline=words.day(target["deadline"], short=True),
-        )
-        shown["document"] = words.say("tile.document", document=target["document"])
-    else:
-        shown["target"] = words["tile"]["no_target"]
+        goal, deadline = source.target(indicator, target["value"]), words.day(target["deadline"], short=True)
+        shown["target"] = words.say("tile.target", target=goal, deadline=deadline)
+        shown["document"] = target["document"]
     if indicator["value"] is None:
         feeds = source.feed_titles(indicator["missing"])
-        shown["missing"] = words.say("tile.missing", feeds=feeds) if feeds else words["tile"]["no_input"]
-        return shown
-    change = words["tile"]["no_change"]
+        return shown | {
+            "missing": words.say("tile.missing", feeds=feeds) if feeds else words["tile"]["no_input"]
+        }
+    change, expected = words["tile"]["no_change"], ""
     if indicator["change"]:
-        unit = words["tile"]["point"] if indicator["kind"] == "ratio_pct" else words.pick(indicator["unit"])
-        moved = words.number(indicator["change"]["value"], indicator["decimals"], signed=True)
+        moved = source.change(indicator, indicator["change"]["value"])
         since = words.month(figure_parts(indicator["change"]["from"])[3], short=True)
-        change = words.say("tile.change", change=f"{moved} {unit}", **{"from": since})
-    expected = ""
+        change = words.say("tile.change", change=f"{moved} {source.unit(indicator)}", **{"from": since})
     if target and target["expected"] is not None:
-        amount = source.value(indicator, target["expected"]) + source.unit_sign(indicator)
-        expected = words.say("tile.expected", expected=amount)
+        expected = words.say("tile.expected", expected=source.amount(indicator, target["expected"]))
     value = source.value(indicator, indicator["value"])
     return shown | {
+        "figure": indicator["figure"],
         "value": value,
-        "unit": source.unit_sign(indicator),
+        "unit": source.unit_sign(indicator) + source.mark(name),
         "long": len(value) > LONG,
         "parts": _parts(source, indicator),
         "change": change,
         "expected": expected,
+        "forecast": _forecast(source, indicator),
         "sparkline": page_one_charts.sparkline(source, indicator),
         "bullet": page_one_charts.bullet(source, indicator),
     }
+
+
+def _carried(source: Source, indicator: Indicator | None) -> str:
+    """Of which earlier months the deliveries are that stand in; empty where none does."""
+    months = sorted({c["from"] for c in indicator["carried"]}) if indicator else []
+    told = source.words.listing(source.words.month(m, short=True) for m in months)
+    return source.words.say("carried.short", months=told) if told else ""
+
+
+def _forecast(source: Source, indicator: Indicator) -> str:
+    """The forecast at the deadline with its interval, or that there is none."""
+    words, made = source.words, source.forecast(indicator["id"])
+    if not made:
+        return words["tile"]["no_forecast"]
+    last = made["points"][-1]
+    return words.say(
+        "tile.forecast",
+        month=words.month(made["deadline"], short=True),
+        value=source.amount(indicator, last["value"]),
+        interval=source.interval(indicator, last),
+    )
 
 
 def _parts(source: Source, indicator: Indicator) -> str:
@@ -202,24 +225,27 @@ def _parts(source: Source, indicator: Indicator) -> str:
     )
 
 
-def quality(source: Source) -> dict[str, Any]:
-    """Foot of page one: can it be trusted, what changed, how to trace."""
+def quality(source: Source) -> list[str]:
+    """Whether it can be trusted: what came in time, late, carried or not at all, and what is open."""
     words, context = source.words, source.context
+    closed = context["cutoff_at"][:10]
     came = [f for f in context["feeds"] if f["lateness"] == "observed" and f["late_days"] is not None]
     absent = [f for f in context["feeds"] if f["how"] == "missing"]
-    owed = [f for f in absent if f["due_on"] and f["due_on"] < context["cutoff_at"][:10]]
+    carried = [f for f in context["feeds"] if f["how"] == "carried"]
+    owed = [f for f in (*absent, *carried) if f["due_on"] and f["due_on"] < closed]
     late = [f for f in came if f["late_days"] > 0]
     sentences = []
     if total := len(came) + len(owed):
         sentences.append(words.say("foot.on_time", count=len(came) - len(late), total=total))
     elif not absent:
         sentences.append(words["foot"]["nothing_due"])
-    if late:
-        one = [words.say("foot.late_one", feed=words.pick(f["title"]), days=f["late_days"]) for f in late]
-        sentences.append(words.say("foot.late", feeds=_first(source, one)))
-    if absent:
-        one = [words.pick(f["title"]) for f in absent]
-        sentences.append(words.say("foot.absent", feeds=_first(source, one)))
+    for key, feeds in (("late", late), ("carried", carried), ("absent", absent)):
+        named = [source.feed_title(f["feed"], f["part"]) for f in feeds]
+        if key == "late":
+            days = [f["late_days"] for f in feeds]
+            named = [words.say("foot.late_one", feed=n, days=d) for n, d in zip(named, days, strict=True)]
+        if named:
+            sentences.append(words.say(f"foot.{key}", feeds=_first(source, named)))
     severities = [f["severity"] for f in context["findings"]]
     sentences.append(
         words.say(
@@ -230,9 +256,7 @@ def quality(source: Source) -> dict[str, Any]:
             rules=context["checks"]["rules"],
         )
     )
-    left = source.indicator(LEFT)
-    known = [i["figure"] for i in [left, *context["indicators"]] if i and i["value"] is not None]
-    return {"quality": sentences, "restated": _restated(source), "trace": known[0] if known else ""}
+    return sentences
 
 
 def _first(source: Source, items: list[str]) -> str:
@@ -243,35 +267,53 @@ def _first(source: Source, items: list[str]) -> str:
     return source.words.listing(items)
 
 
-def _restated(source: Source) -> list[str]:
-    words, sentences = source.words, []
-    for restatement in source.restatements[:1]:
-        common = {
-            "month": words.month(restatement["period"]),
-            "was": restatement["was"],
-            "version": restatement["version"],
-        }
-        changes = sorted(restatement["changes"], key=lambda c: figure_parts(c["figure"])[0] != LEFT)
-        first = next(iter(changes), None)
-        if first:
-            digits = source.decimals(first["figure"])
-            sentences.append(
-                words.say(
-                    "foot.restated",
-                    name=words.pick(first["name"]),
-                    old=words.number(first["old"], digits),
-                    new=words.number(first["new"], digits),
-                    figure=first["figure"],
-                    **common,
-                )
-            )
-        else:
-            sentences.append(words.say("foot.restated_plain", count=restatement["figures_changed"], **common))
-    if not sentences:
+def restated(source: Source) -> list[str]:
+    """What was published anew since the last release: the foremost figure of the newest, and how many more."""
+    words = source.words
+    if not source.restatements:
         return [words["foot"]["no_restatement"]]
-    if others := len(source.restatements) - 1:
-        sentences.append(words.say("foot.restated_others", count=others))
-    return [*sentences, words["foot"]["restated_more"]]
+    newest = source.restatements[0]
+    common = {
+        "month": words.month(newest["period"]),
+        "was": newest["was"],
+        "version": newest["version"],
+    }
+    changes = sorted(newest["changes"], key=lambda c: figure_parts(c["figure"])[0] != LEFT)
+    if changes:
+        first = changes[0]
+        digits = source.decimals(first["figure"])
+        said = words.say(
+            "foot.restated",
+            name=words.pick(first["name"]),
+            old=words.number(first["old"], digits),
+            new=words.number(first["new"], digits),
+            figure=first["figure"],
+            **common,
+        )
+    else:
+        said = words.say("foot.restated_plain", count=words.number(newest["figures_changed"]), **common)
+    others = len(source.restatements) - 1
+    return [said, *([words.say("foot.restated_others", count=others)] if others else [])]
+
+
+def audit(source: Source) -> dict[str, Any] | None:
+    """The address of this release's audit page and its QR code; None where the release froze no address."""
+    base = source.context.get("audit_url")
+    if not base:
+        return None
+    address = f"{base.rstrip('/')}/{source.period}/v{source.context['version']}/index.html"
+    alt = source.words.say("foot.qr", address=address)
+    return {
+        "address": address,
+        "short": address.partition("://")[2] or address,
+        "code": source.picture(qr.qr("qr", address, alt)),
+    }
+
+
+def traced(source: Source) -> str:
+    """The figure that `pantau trace` is shown with; empty where the release has none."""
+    every = [source.known(LEFT), *source.context["indicators"]]
+    return next((i["figure"] for i in every if i and i["value"] is not None), "")
 
 
 def awaited(source: Source) -> dict[str, Any] | None:
@@ -279,7 +321,7 @@ def awaited(source: Source) -> dict[str, Any] | None:
     words = source.words
     rows = [
         {
-            "title": " · ".join(filter(None, (words.pick(f["title"]), f["part"]))),
+            "title": source.feed_title(f["feed"], f["part"]),
             "owner": f["owner"],
             "due": words.day(f["due_on"]),
             "used": words.listing(f["needed_by"]),
@@ -288,24 +330,33 @@ def awaited(source: Source) -> dict[str, Any] | None:
         for f in source.context["feeds"]
         if f["how"] == "missing"
     ]
-    month = words.month(source.period)
-    return {"title": words.say("awaited.title", count=len(rows), month=month), "rows": rows} if rows else None
+    return (
+        {"title": words.say("awaited.title", count=len(rows), month=source.month), "rows": rows}
+        if rows
+        else None
+    )
 
 
 def view(source: Source) -> dict[str, Any]:
     """Everything that page one shows."""
     sentences, figures = lede(source)
-    left = source.indicator(LEFT)
-    nothing = left is None or (left["value"] is None and not source.provinces)
+    nothing = source.known(LEFT) is None and not source.provinces
     return {
         "headline": headline(source),
         "lede": sentences,
         "lede_figures": figures,
         "replaces": replaces(source),
-        "tiles": [tile(source, i) for i in source.context["indicators"]],
+        "tiles": [tile(source, name) for name in TILES],
+        "key": [
+            {"picture": source.picture(charts.key(kind)), "text": source.words["key"][kind]}
+            for kind in ("solid", "hatched", "target", "plan", "ring", "diamond")
+        ],
         "map": page_one_charts.province_map(source),
-        "backlog": page_one_charts.backlog(source),
-        "trend": page_one_charts.trend(source),
+        "exceptions": exceptions(source),
+        "exceptions_note": source.words.say("exceptions.note", period=source.period),
         "awaited": awaited(source) if nothing else None,
-        "foot": quality(source),
+        "quality": quality(source),
+        "restated": restated(source),
+        "audit": audit(source),
+        "trace": traced(source),
     }

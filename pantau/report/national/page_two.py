@@ -1,32 +1,238 @@
-"""Page two of the national report: what was restated, how the deliveries were, what is open, and sources.
+"""Page two of the national report: what changed since last month and why, and whose claims agree.
 
-Promise: long lists are cut with a sentence that says how much was left out, never silently.
+Promise: the bridge's parts add up to the printed figures, and the reconciliation rebuilds K1 and K2: where they
+do not, the report is not made.
 """
 
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from pantau.report.national.source import COVERED, LEFT, Source, figure_parts
+from pantau.errors import PantauError
+from pantau.report.national.source import CLAIMS, COVERED, LEFT, VERDICTS, Source, figure_parts, short
+from pantau.report.svg import lines_of
+from pantau.report.waterfall import Step, waterfall
 
-FILES = 2  # named for each delivery
-_ORDER = {"critical": 0, "warning": 1, "info": 2}
+CHANGES = 6  # figures named of each restatement; the attachments and the audit page have them all
+_REASON, _SIZE, _LINE, _ROW = (
+    166.0,
+    7.5,
+    9.5,
+    21.0,
+)  # the reasons' column, its letters and lines; a row's height
+_STATED = ("printed", "restated", "now")
+_KINDS = {"correction": "paper", "boundary": "paper", "net": "paper", "gained": "better", "lost": "worse"}
+Frozen = Mapping[str, Any]
+
+
+def bridge(source: Source) -> dict[str, Any] | None:
+    """The way from the figure printed last month to this one, step by step; None where there is none.
+
+    Raises PantauError where the steps do not lead from the first figure to the last.
+    """
+    frozen = source.context.get("bridge")
+    if not frozen:
+        return None
+    words, steps = source.words, frozen["steps"]
+    rows: list[dict[str, Any]] = []
+    drawn, before = [], Decimal(steps[0]["value"])
+    for step in steps:
+        stated = step["kind"] in _STATED
+        after = Decimal(step["value"] if stated else step["becomes"])
+        if after - before != (0 if stated else Decimal(step["difference"])):
+            raise PantauError(
+                "The bridge's parts do not add up, so the report would contradict itself.",
+                where={"step": step["kind"], "from": before, "to": after},
+                next_step="Look at the bridge of this release's context; do not publish it.",
+            )
+        why = _reason(source, frozen, step)
+        height = max(_ROW, len(lines_of(why, _SIZE, _REASON)) * _LINE + 5)
+        drawn.append(Step(float(before), float(after), _KINDS.get(step["kind"], "level"), height))
+        rows.append(
+            {
+                "name": _name(source, frozen, step),
+                "stated": stated,
+                "figure": step.get("figure", ""),
+                "difference": "" if stated else words.number(step["difference"], signed=True),
+                "worse": step["kind"] == "lost",
+                "becomes": words.number(after) + (source.mark(LEFT) if step["kind"] == "now" else ""),
+                "why": why,
+            }
+        )
+        before = after
+    pictures, axis = waterfall("bridge", drawn, lambda v: words.number(Decimal(str(v))))
+    for row, picture in zip(rows, pictures, strict=True):
+        row["picture"] = source.picture(picture)
+    return {
+        "title": _bridge_title(source, steps),
+        "note": words["bridge"]["note"],
+        "rows": rows,
+        "axis": source.picture(axis),
+    }
+
+
+def _name(source: Source, frozen: Frozen, step: Frozen) -> str:
+    words, kind = source.words, step["kind"]
+    if kind == "now":
+        return words.say("bridge.stated", month=source.month, version=source.context["version"])
+    if kind in _STATED:
+        version = figure_parts(step["figure"])[3].partition("/v")[2]
+        return words.say("bridge.stated", month=words.month(frozen["from_period"]), version=version)
+    if kind == "correction":
+        return words.say(f"bridge.{step['code']}", version=step["version"])
+    return words["bridge"][kind]
+
+
+def _reason(source: Source, frozen: Frozen, step: Frozen) -> str:
+    """What the step stands for, in words."""
+    words, kind = source.words, step["kind"]
+    if kind == "printed":
+        opening = step.get("reason") == "opening"
+        return words["bridge"]["why_opening" if opening else "why_printed"]
+    if kind == "correction":
+        return words.pick(step["explanation"])
+    if kind == "restated":
+        moved = Decimal(step["value"]) - Decimal(frozen["steps"][0]["value"])
+        way = "rose" if moved > 0 else "fell" if moved < 0 else "level"
+        return words.say(f"bridge.why_restated_{way}", change=words.number(abs(moved)))
+    if kind == "boundary":
+        counts = {key: words.number(step.get(key, 0)) for key in ("joined", "left")}
+        return words.say("bridge.why_boundary", **counts)
+    if kind == "net":
+        return words["bridge"]["why_net"]
+    if kind == "now":
+        if frozen["net_real"] is None:
+            return words["bridge"]["why_now_unknown"]
+        return words.say("bridge.why_now", change=words.number(frozen["net_real"], signed=True))
+    said = [f"{p['name']} {words.number(p['count'])}" for p in step["provinces"]]
+    if step["others"]["provinces"]:
+        others = words.number(step["others"]["count"])
+        said.append(words.say("bridge.others", provinces=step["others"]["provinces"], count=others))
+    return ", ".join(said) or words["bridge"]["why_nobody"]
+
+
+def _amounts(steps: list[Frozen]) -> dict[str, Decimal]:
+    return {
+        kind: sum((Decimal(s["difference"]) for s in steps if s["kind"] == kind), Decimal(0))
+        for kind in _KINDS
+    }
+
+
+def _bridge_title(source: Source, steps: list[Frozen]) -> str:
+    words, amounts = source.words, _amounts(steps)
+    corrections = any(s["kind"] == "correction" for s in steps)
+    if any(s["kind"] == "net" for s in steps):
+        key = "bridge.title_net"
+    else:
+        key = "bridge.title_corrected" if corrections else "bridge.title"
+    return words.say(
+        key,
+        first=words.number(steps[0]["value"]),
+        last=words.number(steps[-1]["value"]) + source.mark(LEFT),
+        corrected=words.number(amounts["correction"], signed=True),
+        gained=words.number(-amounts["gained"]),
+        lost=words.number(amounts["lost"]),
+    )
+
+
+def title(source: Source) -> str:
+    """The page's claim: paper against reality where last month's figure was restated."""
+    words, frozen = source.words, source.context.get("bridge")
+    if not frozen:
+        return words.say("changes.title_none", month=source.month)
+    steps = frozen["steps"]
+    paper = Decimal(steps[-1]["value"]) - Decimal(steps[0]["value"])
+    corrected = _amounts(steps)["correction"]
+    real = paper - corrected if frozen["net_real"] is None else Decimal(frozen["net_real"])
+
+    def way(amount: Decimal) -> str:
+        return words["changes"]["rose" if amount > 0 else "fell" if amount < 0 else "level"]
+
+    month = words.month(frozen["from_period"])
+    if corrected:
+        return words.say(
+            "changes.title_corrected",
+            paper_way=way(paper),
+            paper=words.number(abs(paper)),
+            real_way=way(real),
+            real=words.number(abs(real)),
+            month=month,
+            way=way(corrected),
+            corrected=words.number(abs(corrected)),
+        )
+    return words.say("changes.title", way=way(real), real=words.number(abs(real)), month=month)
+
+
+def reconciliation(source: Source) -> dict[str, Any] | None:
+    """The claims of operators against the ministry's, village by village; None where this release has none.
+
+    Raises PantauError where the ministry's side does not come to K1's numerator and to K2.
+    """
+    words, by, mark = source.words, source.breakdowns(CLAIMS), source.mark(CLAIMS)
+    if not by:
+        return None
+    amount = {v: Decimal(by[v]["value"]) if v in by else Decimal(0) for v in VERDICTS}
+    yes = amount["sepakat_ya"] + amount["komdigi_saja"]
+    no = amount["operator_saja"] + amount["sepakat_tidak"]
+    covered, left = source.known(COVERED), source.known(LEFT)
+    for found, sum_of, of in ((covered, yes, "numerator"), (left, no, "value")):
+        if found and Decimal(found[of]) != sum_of:
+            raise PantauError(
+                "The reconciliation does not rebuild K1 and K2, so the report would contradict itself.",
+                where={"figure": found["figure"], "has": found[of], "reconciliation": sum_of},
+                next_step="Look at R1 in the build behind this release; do not publish it.",
+            )
+
+    def cell(verdict: str) -> dict[str, str]:
+        change = by[verdict]["change"] if verdict in by else None
+        moved = words.number(change, signed=True)
+        return {
+            "value": words.number(amount[verdict]) + mark,
+            "verdict": words["verdict"][verdict],
+            "change": "" if change is None else words.say("claims.change", change=moved),
+            "figure": short(by[verdict]["figure"]) if verdict in by else "",
+            "kind": "agree" if verdict.startswith("sepakat") else "differ",
+        }
+
+    differ = amount["operator_saja"] + amount["komdigi_saja"]
+    rows = (
+        ("operator_yes", "sepakat_ya", "operator_saja"),
+        ("operator_no", "komdigi_saja", "sepakat_tidak"),
+    )
+    return {
+        "title": words.say("claims.title", value=words.number(differ) + mark),
+        "note": words.say("claims.note", total=words.number(yes + no), period=source.period),
+        "rows": [
+            {
+                "claim": words["claims"][claim],
+                "cells": [cell(a), cell(b)],
+                "sum": words.number(amount[a] + amount[b]) + mark,
+            }
+            for claim, a, b in rows
+        ],
+        "yes": words.number(yes),
+        "no": words.number(no),
+        "total": words.number(yes + no),
+        "covered": words.say("claims.covered", figure=short(covered["figure"])) if covered else "",
+        "left": words.say("claims.left", figure=short(left["figure"])) if left else "",
+        "carried": source.carried(CLAIMS),
+    }
 
 
 def restatements(source: Source) -> dict[str, Any]:
     """Each release that replaced an earlier one: reason, and old → new of its first figures."""
     words, every = source.words, source.restatements
     shown = []
-    for restatement in every[: source.room.restatements]:
+    for restatement in every:
         changes = [
             {
                 "figure": c["figure"],
-                "name": words.pick(c["name"]),
+                "name": _change_name(source, c),
                 "old": words.number(c["old"], source.decimals(c["figure"])),
                 "new": words.number(c["new"], source.decimals(c["figure"])),
                 "difference": words.number(c["difference"], source.decimals(c["figure"]), signed=True),
             }
-            for c in _foremost(restatement["changes"], source.room.changes)
+            for c in _foremost(restatement["changes"])
         ]
         left_out = restatement["figures_changed"] - len(changes)
         shown.append(
@@ -43,232 +249,38 @@ def restatements(source: Source) -> dict[str, Any]:
                 "more": words.say("restatements.more", count=words.number(left_out)) if left_out > 0 else "",
             }
         )
-    title = words["restatements"]["title_none"]
+    said = words["restatements"]["title_none"]
     count = words.number(sum(r["figures_changed"] for r in every))
     if len(every) == 1:
-        month = words.month(every[0]["period"])
-        title = words.say("restatements.title_one", month=month, count=count)
+        said = words.say("restatements.title_one", month=words.month(every[0]["period"]), count=count)
     elif every:
-        title = words.say("restatements.title", releases=len(every), count=count)
-    hidden = words.listing(words.month(r["period"]) for r in every[len(shown) :])
-    return {
-        "title": title,
-        "rows": shown,
-        "more": words.say("restatements.more_releases", months=hidden) if hidden else "",
-    }
+        said = words.say("restatements.title", releases=len(every), count=count)
+    return {"title": said, "rows": shown}
 
 
-def _foremost(changes: list[Mapping[str, Any]], most: int) -> list[Mapping[str, Any]]:
+def _change_name(source: Source, change: Mapping[str, Any]) -> str:
+    """The indicator's name with the breakdown of the figure, where it has one."""
+    words, said = source.words, source.words.pick(change["name"])
+    breakdown = figure_parts(change["figure"])[2]
+    known = words["breakdown"] | words["operator"] | words["verdict"]
+    parts = [known.get(part, part) for part in breakdown.split(":") if part]
+    return " · ".join([said, *parts])
+
+
+def _foremost(changes: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """At most so many, in their order; where some are left out, breakdowns go before totals do."""
-    kept = sorted(changes, key=lambda c: bool(figure_parts(c["figure"])[2]))[:most]
+    kept = sorted(changes, key=lambda c: bool(figure_parts(c["figure"])[2]))[:CHANGES]
     return [c for c in changes if c in kept]
-
-
-def _timeliness(source: Source, feed: Mapping[str, Any]) -> tuple[str, str]:
-    """Word with its shape, and its kind for the colour."""
-    words = source.words["feeds"]
-    if feed["how"] == "missing":
-        return words["absent"], "alarm"
-    if feed["lateness"] == "observed" and feed["late_days"] is not None:
-        if feed["late_days"] > 0:
-            return source.words.say("feeds.days_late", days=feed["late_days"]), "amber"
-        return words["on_time"], ""
-    if feed["how"] in ("carried", "effective"):
-        return words[feed["how"]], "amber" if feed["how"] == "carried" else ""
-    return words["not_observed" if feed["lateness"] != "none" else "none"], ""
-
-
-def _concern(feed: Mapping[str, Any]) -> int:
-    """0 for what is missing, 1 for what is late or refused rows, 2 for the rest."""
-    if feed["how"] == "missing":
-        return 0
-    return 1 if (feed["late_days"] or 0) > 0 or feed["refused"] else 2
-
-
-def feeds(source: Source) -> dict[str, Any]:
-    """Every delivery behind the release: when it came, how much of it was good, the hashes of its content."""
-    words, rows = source.words, []
-    every = sorted(source.context["feeds"], key=_concern)
-    for feed in every[: source.room.feeds]:
-        late, late_kind = _timeliness(source, feed)
-        transport = words["transport"].get(feed["transport"], feed["transport"])
-        about = [f"{feed['owner']}, {transport}", feed["feed"]]
-        if feed["needed_by"]:
-            about.append(words.say("feeds.used", indicators=", ".join(feed["needed_by"])))
-        if feed["simulated"]:
-            about.append(words["feeds"]["simulated"])
-        rows.append(
-            {
-                "title": " · ".join(filter(None, (words.pick(feed["title"]), feed["part"]))),
-                "data": words.month(feed["source_period"], short=True) if feed["source_period"] else "–",
-                "due": words.day(feed["due_on"], short=True),
-                "known": words.day(feed["known_at"], short=True),
-                "late": late,
-                "late_kind": late_kind,
-                "deliveries": words.number(feed["deliveries"]),
-                "rows": words.number(feed["rows"]),
-                "accepted": words.number(feed["accepted"]),
-                "refused": words.number(feed["refused"]),
-                "set_aside": words.number(feed["set_aside"]),
-                "about": " · ".join([*about, *_proof(source, feed)]),
-            }
-        )
-    sums = {key: words.number(sum(f[key] or 0 for f in every)) for key in ("rows", "accepted", "refused")}
-    hidden = len(every) - len(rows)
-    return {
-        "title": words.say("feeds.title", **sums) if rows else words["feeds"]["title_none"],
-        "rows": rows,
-        "more": words.say("feeds.more", count=hidden) if hidden else "",
-    }
-
-
-def _proof(source: Source, feed: Mapping[str, Any]) -> list[str]:
-    """The delivery's files with their hashes; first the hash of its content where that is not a file's own."""
-    words, files = source.words, feed["files"]
-    said = [
-        words.say("feeds.file", name=f["name"], size=_size(source, f["bytes"]), hash=f["sha256"][:16])
-        for f in files[:FILES]
-    ]
-    if feed["content_hash"] and [f["sha256"] for f in files] != [feed["content_hash"]]:
-        said.insert(0, words.say("feeds.content", hash=feed["content_hash"][:16]))
-    if len(files) > FILES:
-        said.append(words.say("feeds.more_files", count=len(files) - FILES))
-    return said
-
-
-def _size(source: Source, count: int) -> str:
-    for unit, size in (("MB", 10**6), ("kB", 10**3)):
-        if count >= size:
-            return f"{source.words.number(Decimal(count) / size, 1)} {unit}"
-    return f"{source.words.number(count)} B"
-
-
-def findings(source: Source) -> dict[str, Any]:
-    """Open findings, critical first."""
-    words = source.words
-    every = sorted(source.context["findings"], key=lambda f: _ORDER[f["severity"]])
-    severities = [f["severity"] for f in every]
-    rows = [
-        {
-            "severity": words["findings"][f["severity"]],
-            "kind": {"critical": "alarm", "warning": "amber"}.get(f["severity"], ""),
-            "sentence": words.pick(f["sentence"]),
-            "rule": f["rule"],
-            "fixer": f["fixer"],
-            "rows": words.number(f["rows"]),
-        }
-        for f in every[: source.room.findings]
-    ]
-    title = words["findings"]["title_none"]
-    if every:
-        counts = {kind: severities.count(kind) for kind in ("critical", "warning")}
-        title = words.say("findings.title", **counts)
-    return {
-        "title": title,
-        "rows": rows,
-        "rules": words.say("findings.rules", **source.context["checks"]),
-        "more": words.say("findings.more", count=len(every) - len(rows), period=source.period)
-        if len(every) > len(rows)
-        else "",
-    }
-
-
-def provinces(source: Source) -> dict[str, Any] | None:
-    """K1 and K2 of every province, in two tables of one shape; None without provinces."""
-    words = source.words
-    covered, left = source.indicator(COVERED), source.indicator(LEFT)
-    every = source.provinces
-    if not every or covered is None or left is None:
-        return None
-    rows = [
-        {
-            "code": p["code"],
-            "name": source.layout.get(p["code"], {}).get("listed", p["name"]),
-            "covered": words.number(p["K1"]["value"], covered["decimals"]),
-            "covered_change": words.number(p["K1"]["change"], covered["decimals"], signed=True),
-            "left": words.number(p["K2"]["value"]),
-            "left_change": words.number(p["K2"]["change"], signed=True),
-            "worse": p["K2"]["change"] is not None and Decimal(p["K2"]["change"]) > 0,
-        }
-        for p in every
-    ]
-    half = (len(rows) + 1) // 2
-    change = left["change"]
-    since = words.month(figure_parts(change["from"])[3]) if change else "–"
-    return {
-        "note": words.say("provinces.note", period=source.period, **{"from": since}),
-        "parts": [part for part in (rows[:half], rows[half:]) if part],
-    }
-
-
-def budget(source: Source) -> dict[str, Any] | None:
-    """K12 by budget version, with the groups as columns; None where it is missing."""
-    words, k12 = source.words, source.indicator("K12")
-    if k12 is None or k12["value"] is None:
-        return None
-    known = {b["breakdown"]: b for b in k12["breakdowns"]}
-    order = list(words["breakdown"])  # as the versions of a year's budget follow one another
-    versions = sorted(
-        dict.fromkeys(name.partition(":")[0] for name in known),
-        key=lambda v: order.index(v) if v in order else len(order),
-    )
-    groups = list(dict.fromkeys(name.partition(":")[2] for name in known if ":" in name))
-    chosen = figure_parts(k12["figure"])[2]
-
-    def cell(name: str) -> str:
-        return words.number(known[name]["value"], k12["decimals"]) if name in known else "–"
-
-    rows = [
-        {
-            "name": version,
-            "chosen": version == chosen,
-            "ceiling": words.compact(known.get(version, {}).get("denominator"), short=True),
-            "total": cell(version),
-            "groups": [cell(f"{version}:{group}") for group in groups],
-        }
-        for version in versions
-    ]
-    heads = [words["breakdown"].get(group, group) for group in groups]
-    return {"note": words.say("budget.note", period=source.period), "groups": heads, "rows": rows}
-
-
-def method(source: Source) -> list[dict[str, Any]]:
-    """Definitions in force, each with its target and the documents behind both."""
-    words, rows = source.words, []
-    documents = {used["indicator"]: used for used in source.context["targets_used"]}
-    for definition in source.context["definitions"]:
-        name = definition["id"]
-        indicator, used = source.indicator(name), documents.get(name)
-        target = indicator["target"] if indicator else None
-        row = {
-            "id": name,
-            "version": f"v{definition['version']}",
-            "formula": words.pick(definition["formula"]),
-            "source": definition["source"],
-            "document": words.say("method.document_text", document=used["document"], source=used["source"])
-            if used
-            else "–",
-        }
-        row |= dict.fromkeys(("baseline", "target"), "–") | dict.fromkeys(("since", "deadline"), "")
-        if indicator and target:
-            row |= {
-                "baseline": source.target(indicator, target["baseline_value"]),
-                "since": words.day(target["baseline_date"], short=True),
-                "target": source.target(indicator, target["value"]),
-                "deadline": words.day(target["deadline"], short=True),
-            }
-        rows.append(row)
-    return rows
 
 
 def view(source: Source) -> dict[str, Any]:
     """Everything that page two shows."""
-    return {
+    shown = {
+        "title": title(source),
+        "bridge": bridge(source),
+        "no_bridge": source.words.say("bridge.missing", month=source.month),
+        "claims": reconciliation(source),
+        "no_claims": source.absent(CLAIMS),
         "restatements": restatements(source),
-        "feeds": feeds(source),
-        "findings": findings(source),
-        "provinces": provinces(source),
-        "budget": budget(source),
-        "budget_missing": source.words.say("budget.missing", month=source.words.month(source.period)),
-        "method": method(source),
     }
+    return shown | {"bare": not (shown["bridge"] or shown["claims"] or source.restatements)}

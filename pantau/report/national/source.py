@@ -11,33 +11,18 @@ from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
 from typing import Any
 
 from pantau import periods
+from pantau.report.scale import Point
 from pantau.report.svg import Chart
-from pantau.report.wording import Words
+from pantau.report.wording import NOTHING, Words
 
-
-@dataclass(frozen=True)
-class Room:
-    """How much of each list the two pages show; what is left out is counted in a sentence."""
-
-    provinces: int  # named in page one's list
-    trend: float  # height of page one's chart, in points
-    restatements: int
-    changes: int  # figures of each restatement
-    feeds: int
-    findings: int
-
-
-# Tried in turn until the report keeps to two pages: an ordinary month takes the first.
-ROOMS = (
-    Room(provinces=8, trend=162, restatements=3, changes=6, feeds=12, findings=6),
-    Room(provinces=7, trend=146, restatements=3, changes=6, feeds=12, findings=6),
-    Room(provinces=6, trend=130, restatements=2, changes=4, feeds=8, findings=5),
-    Room(provinces=5, trend=116, restatements=2, changes=3, feeds=6, findings=3),
-    Room(provinces=5, trend=116, restatements=1, changes=3, feeds=3, findings=2),
-)
+COVERED, LEFT = "K1", "K2"  # the two indicators that the answer and the map speak of
+SITES, BUDGET, OBLIGATIONS, CLAIMS = "K3", "K12", "K15", "R1"
+TILES = (COVERED, LEFT, SITES, BUDGET, OBLIGATIONS)  # of page one, in its order
+VERDICTS = ("sepakat_ya", "operator_saja", "komdigi_saja", "sepakat_tidak")  # of R1
+CARRIED = "\u00a0◇"  # beside every number that stands on a delivery of an earlier month
 
 Indicator = Mapping[str, Any]
-COVERED, LEFT = "K1", "K2"  # the two indicators that the answer and the map speak of
+Forecast = Mapping[str, Any]
 
 
 def share(part: Decimal, whole: Decimal, decimals: int = 1) -> Decimal:
@@ -55,10 +40,32 @@ def figure_parts(figure: str) -> tuple[str, str, str, str]:
     return indicator, place, breakdown, when
 
 
+def short(figure: str) -> str:
+    """A figure's id without its month, for places whose note says the month."""
+    return figure.partition("@")[0]
+
+
 def reached(indicator: Indicator) -> bool:
     """Whether the value is at the target or better. Needs both."""
     value, target = Decimal(indicator["value"]), Decimal(indicator["target"]["value"])
     return value >= target if indicator["direction"] == "up" else value <= target
+
+
+def series(indicator: Indicator) -> list[Point]:
+    """Every month from the history's first to its last; one that it lacks is a Point without value."""
+    known = {h["period"]: h for h in indicator["history"] if h["value"] is not None}
+    months = list(periods.span(indicator["history"][0]["period"], indicator["history"][-1]["period"]))
+    return [
+        Point(i, Decimal(known[m]["value"]), bool(known[m]["restated"]), bool(known[m].get("carried")))
+        if m in known
+        else Point(i, None)
+        for i, m in enumerate(months)
+    ]
+
+
+def distance(first: str, last: str) -> int:
+    """Months from `first` to `last`."""
+    return (int(last[:4]) - int(first[:4])) * 12 + int(last[5:7]) - int(first[5:7])
 
 
 @dataclass
@@ -68,13 +75,17 @@ class Source:
     context: Mapping[str, Any]
     words: Words
     layout: Mapping[str, Mapping[str, Any]]
-    room: Room = ROOMS[0]
     charts: list[Chart] = field(default_factory=list)
 
     @property
     def period(self) -> str:
         """The month that the release closes."""
         return str(self.context["period"])
+
+    @property
+    def month(self) -> str:
+        """Its name, with the year."""
+        return self.words.month(self.period)
 
     @property
     def provinces(self) -> list[Mapping[str, Any]]:
@@ -99,29 +110,104 @@ class Source:
         """The indicator, or None where this release does not have it."""
         return next((i for i in self.context["indicators"] if i["id"] == name), None)
 
+    def known(self, name: str) -> Indicator | None:
+        """The indicator where this release has a value of it, else None."""
+        found = self.indicator(name)
+        return found if found and found["value"] is not None else None
+
+    def breakdowns(self, name: str) -> dict[str, Mapping[str, Any]]:
+        """The national figures of an indicator by breakdown, as far as they have a value."""
+        found = self.indicator(name)
+        rows = found["breakdowns"] if found else []
+        return {b["breakdown"]: b for b in rows if b["value"] is not None}
+
+    def forecast(self, name: str) -> Forecast | None:
+        """The frozen forecast of an indicator, or None where this release made none."""
+        found = self.context.get("forecast") or []
+        return next((f for f in found if f["indicator"] == name), None)
+
+    def mark(self, name: str) -> str:
+        """` ◇` where the indicator stands on a delivery of an earlier month, else nothing."""
+        found = self.indicator(name)
+        return CARRIED if found and found["carried"] else ""
+
+    def carried(self, name: str) -> list[str]:
+        """A sentence for each delivery of an earlier month on which the indicator stands."""
+        found = self.indicator(name)
+        return [
+            self.words.say(
+                "carried.note",
+                feed=self.feed_title(c["feed"], c.get("part", "")),
+                month=self.words.month(c["from"], short=True),
+            )
+            for c in (found["carried"] if found else [])
+        ]
+
+    def absent(self, name: str) -> str:
+        """Why the indicator is not there: the deliveries that it waits for, or that this release lacks it."""
+        found = self.indicator(name)
+        called = self.words["short"].get(name, name)
+        if found is None:
+            return self.words.say("absent.indicator", name=called)
+        if found["missing"]:
+            return self.words.say("absent.feeds", name=called, feeds=self.feed_titles(found["missing"]))
+        return self.words.say("absent.plain", name=called, month=self.month)
+
+    def owners(self, name: str) -> str:
+        """Who delivers, month by month, what the indicator stands on."""
+        feeds = [f for f in self.context["feeds"] if name in f["needed_by"] and f["due_on"]]
+        return self.words.listing(dict.fromkeys(f["owner"] for f in feeds)) or NOTHING
+
     def decimals(self, figure: str) -> int:
         """The digits after the separator that the register gives the indicator of `figure`."""
-        known = self.indicator(figure_parts(figure)[0])
-        return int(known["decimals"]) if known else 0
+        found = self.indicator(figure_parts(figure)[0])
+        return int(found["decimals"]) if found else 0
 
-    def feed_title(self, feed: str) -> str:
-        """The feed's title in the page's language; its id where the context does not carry it."""
-        known = next((f for f in self.context["feeds"] if f["feed"] == feed), None)
-        return self.words.pick(known["title"]) if known else feed
+    def feed_title(self, feed: str, part: str = "") -> str:
+        """`Klaim cakupan 4G operator (Telkomsel)`; the feed's id where the context does not carry it."""
+        lines = [f for f in self.context["feeds"] if f["feed"] == feed]
+        found = next((f for f in lines if f["part"] == part), lines[0] if lines else None)
+        if found is None:
+            return feed
+        of = found.get("part_title") or part
+        return f"{self.words.pick(found['title'])} ({of})" if part else self.words.pick(found["title"])
 
     def feed_titles(self, feeds: list[str]) -> str:
         """`Layanan 4G per desa dan Daftar desa 3T`."""
         return self.words.listing(self.feed_title(f) for f in feeds)
 
+    def name(self, indicator: Indicator) -> str:
+        """Its name in the page's language."""
+        return self.words.pick(indicator["name"])
+
     def value(self, indicator: Indicator, number: str | Decimal | None) -> str:
         """A number of the indicator as the page writes it, without its unit."""
         return self.words.number(number, indicator["decimals"])
 
-    def target(self, indicator: Indicator, number: str) -> str:
+    def amount(self, indicator: Indicator, number: str | Decimal | None) -> str:
+        """As `value`, with `%` where that is the unit."""
+        return self.value(indicator, number) + self.unit_sign(indicator)
+
+    def change(self, indicator: Indicator, number: str | None) -> str:
+        """A difference of two values, with its sign."""
+        return self.words.number(number, indicator["decimals"], signed=True)
+
+    def target(self, indicator: Indicator, number: str | None) -> str:
         """A target or baseline: a given number, so without zeros that nobody set (`100`, not `100,0`)."""
+        if number is None:
+            return NOTHING
         amount = Decimal(number)
         decimals = 0 if amount == amount.to_integral_value() else indicator["decimals"]
         return self.words.number(amount, decimals) + self.unit_sign(indicator)
+
+    def interval(self, indicator: Indicator, point: Mapping[str, Any]) -> str:
+        """A forecast's 80% interval, `2.915–3.137`."""
+        return f"{self.value(indicator, point['low80'])}–{self.value(indicator, point['high80'])}"
+
+    def unit(self, indicator: Indicator) -> str:
+        """The unit of a difference: points for a share, else the indicator's own."""
+        share_of = indicator["kind"] == "ratio_pct"
+        return self.words["tile"]["point"] if share_of else self.words.pick(indicator["unit"])
 
     def unit_sign(self, indicator: Indicator) -> str:
         """`%` where the unit is written onto the number, else nothing."""
@@ -134,8 +220,8 @@ class Source:
         full = day == periods.last_day(month)
         return distance(self.period, month) - (0 if full else 1)
 
-    def pace(self, indicator: Indicator) -> tuple[int, int] | None:
-        """Change a month that reaches the target in time, rounded up, and the months left; None: no need."""
+    def pace(self, indicator: Indicator) -> Decimal | None:
+        """Change a month that reaches the target in time, without sign, rounded up; None: no need, or no time."""
         target = indicator["target"]
         if indicator["value"] is None or not target or reached(indicator):
             return None
@@ -143,9 +229,4 @@ class Source:
         if months < 1:
             return None
         gap = abs(Decimal(target["value"]) - Decimal(indicator["value"]))
-        return int((gap / months).to_integral_value(ROUND_CEILING)), months
-
-
-def distance(first: str, last: str) -> int:
-    """Months from `first` to `last`."""
-    return (int(last[:4]) - int(first[:4])) * 12 + int(last[5:7]) - int(first[5:7])
+        return (gap / months).quantize(Decimal(1).scaleb(-indicator["decimals"]), ROUND_CEILING)

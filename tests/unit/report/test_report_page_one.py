@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from pantau.report.national import page_one, page_one_charts
+from pantau.report.national.exceptions import exceptions
 from pantau.report.national.source import Source, figure_parts, share
 from pantau.report.wording import Words
 from pantau.settings import settings
@@ -17,9 +18,11 @@ SAMPLE = json.loads((FOLDER / "sample_context.json").read_text(encoding="utf-8")
 LAYOUT = yaml.safe_load((FOLDER / "provinces.yml").read_text(encoding="utf-8"))
 
 
-def source(language: str = "id", **left: Any) -> Source:
+def source(language: str = "id", *, forecast: bool = False, **left: Any) -> Source:
     """The sample with other values for K2; `target__value="5"` reaches into its target."""
     sample = copy.deepcopy(SAMPLE)
+    if not forecast:
+        sample["forecast"] = []
     k2 = next(i for i in sample["indicators"] if i["id"] == "K2")
     for key, value in left.items():
         place, _, inner = key.partition("__")
@@ -39,9 +42,9 @@ def source(language: str = "id", **left: Any) -> Source:
             "Sisa desa tanpa 4G tinggal 900, sesuai rencana menuju 0 pada Desember 2026.",
         ),
         ({"value": "0"}, "Tidak ada lagi desa tanpa 4G pada Oktober 2026: semua 83.762 desa terjangkau."),
-        ({"target": None}, "Sisa desa tanpa 4G turun 279 menjadi 3.851 pada Oktober 2026."),
+        ({"target": None}, "Sisa desa tanpa 4G turun 320 menjadi 3.851 pada Oktober 2026."),
         (
-            {"target": None, "change": {"value": "7", "from": "K2.00@2026-09/v1"}},
+            {"target": None, "change": {"value": "7", "from": "K2.00@2026-09/v2"}},
             "Sisa desa tanpa 4G naik 7 menjadi 3.851 pada Oktober 2026.",
         ),
         ({"target": None, "change": None}, "3.851 desa belum terjangkau 4G pada Oktober 2026."),
@@ -58,6 +61,31 @@ def test_headline(left, says):
     assert page_one.headline(source(**left)) == says
 
 
+@pytest.mark.parametrize(
+    ("probability", "says"),
+    [
+        ("0.00", "3.851 desa belum terjangkau 4G; target Desember 2026 diperkirakan tidak tercapai."),
+        ("0.49", "3.851 desa belum terjangkau 4G; target Desember 2026 diperkirakan tidak tercapai."),
+        ("0.50", "3.851 desa belum terjangkau 4G, 2.802 lebih banyak daripada rencana Oktober 2026."),
+    ],
+)
+def test_headline_with_a_forecast(probability, says):
+    there = source(forecast=True)
+    there.context["forecast"][1]["probability"] = probability
+    assert page_one.headline(there) == says
+
+
+@pytest.mark.parametrize(
+    ("probability", "says"),
+    [("0.00", "di bawah 1%"), ("0.01", "1%"), ("0.37", "37%"), ("0.99", "99%"), ("1.00", "di atas 99%")],
+)
+def test_the_chance_is_never_said_to_be_nil_or_certain(probability, says):
+    there = source(forecast=True)
+    there.context["forecast"][1]["probability"] = probability
+    said = " ".join(page_one.lede(there)[0])
+    assert f"Peluang mencapainya {says}: diperkirakan tersisa <strong>3.026</strong>" in said
+
+
 def test_headline_without_the_indicator():
     there = source()
     there.context["indicators"][:] = [i for i in there.context["indicators"] if i["id"] != "K2"]
@@ -67,8 +95,8 @@ def test_headline_without_the_indicator():
 @pytest.mark.parametrize(
     ("deadline", "needed"),
     [
-        ("2026-12-31", (1926, 2)),  # 3.851 ÷ 2, rounded up: less would not reach it
-        ("2026-12-15", (3851, 1)),  # the end of December is too late
+        ("2026-12-31", 1926),  # 3.851 ÷ 2, rounded up: less would not reach it
+        ("2026-12-15", 3851),  # the end of December is too late
         ("2026-10-31", None),
         ("2026-11-15", None),
         ("2025-12-31", None),
@@ -90,25 +118,22 @@ def test_no_pace_where_the_target_is_reached_or_absent():
     [
         (
             {},
-            "sisa harus turun <strong>1.926</strong> per bulan, 6,9 kali laju itu.",
+            "sisa harus turun <strong>1.926</strong> per bulan, 6,0 kali laju itu.",
         ),
         ({"target__deadline": "2026-10-31"}, "Tenggat 31 Oktober 2026 sudah lewat"),
         ({"target__value": "11000"}, "Target 11.000 untuk 31 Desember 2026 sudah tercapai."),
         (
-            {"change": {"value": "0", "from": "K2.00@2026-09/v1"}},
+            {"change": {"value": "0", "from": "K2.00@2026-09/v2"}},
             "Sisa desa tidak berubah sejak September 2026. "
             "Agar menjadi 0 pada 31 Desember 2026, sisa harus turun <strong>1.926</strong> per bulan.",
         ),
         (
-            {"change": {"value": "-2000", "from": "K2.00@2026-09/v1"}},
+            {"change": {"value": "-2000", "from": "K2.00@2026-09/v2"}},
             "<strong>1.926</strong> per bulan. Dari",
         ),
         ({}, "Dari sisa itu, <strong>97,8%</strong> berada di daerah 3T."),
-        (
-            {},
-            "Serapan anggaran TIK <strong>75,7%</strong> (Rp20,4\u00a0triliun dari Rp26,9\u00a0triliun), "
-            "<strong>3,4</strong> poin di bawah rencana 79,1%.",
-        ),
+        ({}, "Sesuai rencana: <strong>0</strong> dari 5 indikator."),
+        ({"target__on_track": True}, "Sesuai rencana: <strong>1</strong> dari 5 indikator."),
     ],
 )
 def test_lede(left, says):
@@ -127,14 +152,14 @@ def test_lede(left, says):
 )
 def test_status_has_word_and_shape(left, kind, shape):
     there = source(**left)
-    status = page_one.status(there, there.indicator("K2"))
+    status = page_one.status_of(there, there.indicator("K2"))
     assert (status["kind"], status["shape"]) == (kind, shape)
     assert status["word"]
 
 
 def test_tile_of_a_missing_indicator_shows_no_number():
     there = source(value=None, missing=["komdigi__desa_4g"], target=None)
-    tile = page_one.tile(there, there.indicator("K2"))
+    tile = page_one.tile(there, "K2")
     assert tile["figure"] == ""  # nothing to trace
     assert tile["missing"] == "Belum tersedia: kiriman Cakupan 4G per desa belum diterima."
     assert "value" not in tile
@@ -144,16 +169,63 @@ def test_concentration_counts_the_fewest_provinces_with_half():
     assert page_one_charts.province_map(source())["title"] == "3 provinsi menyimpan 54% sisa desa"
 
 
-def test_list_and_rest_add_up_to_the_nation():
-    listed = page_one_charts.backlog(source())
-    amounts = [row["value"] for row in listed["provinces"]] + [listed["rest"]["value"]]
-    assert sum(int(a.replace(".", "")) for a in amounts) == 3851
+def test_tiles_are_five_also_where_a_release_knows_fewer():
+    there = source()
+    there.context["indicators"][:] = [i for i in there.context["indicators"] if i["id"] != "K3"]
+    tiles = page_one.view(there)["tiles"]
+    assert [t["name"] for t in tiles][2] == "BTS mengudara"
+    assert [t["missing"] for t in tiles] == ["", "", "BTS mengudara belum ada dalam rilis ini.", "", ""]
 
 
-def test_trend_without_history_or_value():
-    assert page_one_charts.trend(source(history=[]))["chart"] is None
-    assert page_one_charts.trend(source(value=None, missing=[]))["chart"] is None
-    assert page_one_charts.trend(source(target=None, change=None))["chart"] is not None
+def test_a_carried_delivery_is_marked_beside_its_number():
+    there = source()
+    k3 = there.indicator("K3")
+    k3["carried"] = [{"feed": "operator__cakupan", "part": "indosat", "from": "2026-09"}]
+    tile = page_one.tile(there, "K3")
+    assert tile["unit"] == "\u00a0◇"
+    assert tile["carried"] == "◇\u00a0memakai data Sep 2026"
+    assert there.carried("K3") == [
+        "◇\u00a0Klaim cakupan 4G operator (Indosat Ooredoo Hutchison): memakai data Sep 2026"
+    ]
+    assert page_one.tile(there, "K1")["carried"] == ""
+
+
+def test_exceptions_have_a_number_an_owner_and_an_id():
+    found = exceptions(source())
+    assert [(e["lead"], e["figure"]) for e in found] == [
+        ("1.318 desa di Papua Pegunungan.", "K2.95"),
+        ("173 kewajiban operator belum terbangun.", "K15.00 · K15.00:xl"),
+        ("412\u00a0◇ desa diklaim operator saja.", "R1.00:operator_saja · R1.00:komdigi_saja"),
+    ]
+    assert found[0]["text"].endswith("Bulan ini berkurang 48; pada laju itu tuntas dalam 28 bulan.")
+    assert found[1]["owner"] == "Kementerian Komunikasi dan Digital · tenggat 31 Des 2026"
+    assert found[1]["text"] == "Dari 3.435 yang jatuh tempo; terbanyak pada XL Axiata, 90."
+    assert "Penyelenggara jaringan bergerak seluler" in found[2]["owner"]
+
+
+@pytest.mark.parametrize(
+    ("absent", "leads"),
+    [
+        ({"K15"}, ["1.318 desa", "412\u00a0◇ desa", "BTS mengudara: 1.254 lokasi di bawah rencana."]),
+        ({"K15", "R1"}, ["1.318 desa", "BTS mengudara: 1.254", "Serapan anggaran TIK: 3,4 poin"]),
+        ({"K15", "R1", "K3", "K12"}, ["1.318 desa", "14 baris tidak memenuhi aturan."]),
+    ],
+)
+def test_exceptions_make_do_with_what_there_is(absent, leads):
+    there = source()
+    there.context["indicators"][:] = [i for i in there.context["indicators"] if i["id"] not in absent]
+    found = exceptions(there)
+    assert len(found) == len(leads)
+    assert all(e["lead"].startswith(lead) for e, lead in zip(found, leads, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("change", "says"), [("0", "Bulan ini tidak berkurang."), (None, "34,2% dari seluruh sisa.")]
+)
+def test_a_province_that_stands_still_is_not_given_a_pace(change, says):
+    there = source()
+    next(p for p in there.context["provinces"] if p["code"] == "95")["K2"]["change"] = change
+    assert exceptions(there)[0]["text"].endswith(says)
 
 
 def test_figure_parts():
@@ -179,27 +251,32 @@ def test_share_of_nothing_is_nothing():
         ),
         ([1, 2, 3, 4], "▲ Terlambat: A 1 hari, B 2 hari dan 2 lainnya."),
         ([None, 0], "1 dari 2 kiriman yang jatuh tempo datang tepat waktu. ■ Belum diterima: A."),
+        (
+            ["carried", 0],
+            "1 dari 2 kiriman yang jatuh tempo datang tepat waktu. ◇ Memakai bulan sebelumnya: A.",
+        ),
         ([], "Tidak ada kiriman yang jatuh tempo bulan ini."),
     ],
 )
 def test_foot_counts_what_was_due(late_days, says):
-    """None: a feed that was due and has not come."""
+    """None: a feed that was due and has not come; carried: an earlier month stands in for it."""
     there = source()
     feed = next(f for f in there.context["feeds"] if f["feed"] == "komdigi__desa_4g")
     there.context["feeds"][:] = [
         feed
-        | {"title": dict.fromkeys(("id", "en"), "ABCD"[i]), "late_days": late}
+        | {"feed": f"feed_{i}", "title": dict.fromkeys(("id", "en"), "ABCD"[i]), "late_days": late}
         | ({"how": "missing", "lateness": "none"} if late is None else {})
+        | ({"how": "carried", "lateness": "none", "late_days": None} if late == "carried" else {})
         for i, late in enumerate(late_days)
     ]
-    assert says in " ".join(page_one.quality(there)["quality"])
+    assert says in " ".join(page_one.quality(there)).replace("\u00a0", " ")
 
 
 def test_foot_names_the_release_itself_before_others():
     there = source()
     older = there.context["restatements"][0]
     there.context["restatements"] = [older, older | {"period": "2026-10"}]
-    said = page_one.quality(there)["restated"]
+    said = page_one.restated(there)
     assert said[0].startswith(
         "Oktober 2026 dinyatakan ulang (v1 → v2): Sisa desa belum terjangkau 4G 4.494 → 4.567"
     )

@@ -65,13 +65,14 @@ def test_lists(indonesian):
 
 
 def test_stress_escapes_everything_that_is_filled_in(indonesian):
-    said = indonesian.stress("lede.other", name="<b>x</b>", value="<i>1</i>", parts="&")
+    said = indonesian.stress("lede.pace", target="<b>x</b>", deadline="&", pace="<i>1</i>")
     assert isinstance(said, Markup)
-    assert said == "&lt;b&gt;x&lt;/b&gt; <strong>&lt;i&gt;1&lt;/i&gt;</strong>&amp;."
+    assert said.startswith("Agar menjadi &lt;b&gt;x&lt;/b&gt; pada &amp;, ")
+    assert "<strong>&lt;i&gt;1&lt;/i&gt;</strong> per bulan" in said
 
 
 def test_filled_in_braces_are_not_filled_in_again(indonesian):
-    assert "{value.__class__}" in indonesian.say("tile.document", document="{value.__class__}")
+    assert "{value.__class__}" in indonesian.say("tile.expected", expected="{value.__class__}")
 
 
 def test_control_characters_are_taken_out():
@@ -87,6 +88,19 @@ def test_both_languages_have_every_text_with_the_same_placeholders(indonesian, e
             there = english.texts[group][key]
             names = {part.split("}")[0] for part in text.split("{")[1:]}
             assert names == {part.split("}")[0] for part in there.split("{")[1:]}, f"{group}.{key}"
+
+
+def test_a_text_that_is_missing_or_asks_for_more_says_which(indonesian):
+    with pytest.raises(PantauError, match=r"'tile\.nothing'"):
+        indonesian.say("tile.nothing")
+    with pytest.raises(PantauError, match="'expected'"):
+        indonesian.say("tile.expected", amount=1)
+
+
+def test_texts_that_are_no_yaml_say_where(tmp_path):
+    (tmp_path / "texts.yml").write_text("title: {id: [", encoding="utf-8")
+    with pytest.raises(PantauError, match="cannot be read"):
+        Words(tmp_path / "texts.yml", "id")
 
 
 def test_unknown_language():

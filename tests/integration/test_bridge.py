@@ -1,0 +1,163 @@
+"""The bridge of a frozen page against the simulator's truth, and what becomes of it when the facts do not serve."""
+
+import csv
+import gzip
+import io
+from collections import Counter
+from typing import Any
+
+import polars as pl
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from pantau import checks, release, warehouse
+from pantau.close import plan
+from pantau.database import connect
+from pantau.errors import PantauError
+from pantau.release.bridge import bridge
+from pantau.release.figures import Closing, figures_of
+from pantau.release.movement import as_named_now
+from pantau.settings import settings
+from tests.integration.conftest import DESA_3T, DESA_4G, REGISTERS, WILAYAH, Stage, cut_register
+from tests.integration.truth import VILLAGE, Truth
+from tests.integration.villages import left, moved
+
+
+def close(period: str) -> dict[str, Any]:
+    """Close a period as `close_month` does, but for its report, and return the release that stands."""
+    planned = plan(period)
+    assert planned is not None
+    build = warehouse.open_build(**planned)
+    checks.check_across(build)
+    warehouse.run_dbt(build)
+    checks.check_marts(build)
+    made = release.make_candidates(build)
+    with connect() as connection:
+        waiting = release.candidates(connection, period, period)
+        warnings = [f.rule for f in checks.gate(connection, build).warnings]
+    release.approve(waiting, "a test (no person)", warnings)
+    assert release.publish(made)
+    return waiting[0]
+
+
+def test_the_bridge_is_the_truths_and_ends_where_the_facts_do_not_serve(stage: Stage, database: str) -> None:
+    stage.at("2026-09-16")
+    for feed, period in ((DESA_3T, "2026-01"), (DESA_4G, "2026-07"), (DESA_4G, "2026-08")):
+        stage.deliver(feed, period)
+    assert close("2026-08")["context"]["bridge"] is None  # July was never released
+    stage.at("2026-10-21")
+    for period in ("2026-08", "2026-09"):
+        stage.deliver(DESA_4G, period)
+    close("2026-08")
+    september = close("2026-09")
+
+    truth = Truth(stage.simulator._state / "truth.jsonl", settings.root / "register" / REGISTERS["2025-01"])
+    first, again = (truth.covered("2026-08", letter) for letter in "AB")
+    now = truth.covered("2026-09", truth.in_force("2026-09", "2026-10-21T09:00:00+07:00"))
+    real = moved(again, now, left(again))
+    assert all(step["provinces"] for step in real)
+    correction = {
+        "kind": "correction", "code": "R1", "version": 2, "difference": str(left(again) - left(first)),
+        "becomes": str(left(again)), "explanation": {
+            "id": "Cakupan 4G per desa: kiriman dinyatakan ulang, diterima 21 Oktober 2026",
+            "en": "4G coverage by village: restated delivery, received 21 October 2026",
+        },
+    }  # fmt: skip
+    assert correction["difference"] != "0"
+    expected = [
+        {"kind": "printed", "figure": "K2.00@2026-08/v1", "value": str(left(first)), "reason": "first"},
+        correction,
+        {"kind": "restated", "figure": "K2.00@2026-08/v2", "value": str(left(again))},
+        *real,
+        {"kind": "now", "figure": "K2.00@2026-09", "value": str(left(now))},
+    ]
+    assert september["context"]["bridge"] == {
+        "indicator": "K2", "from_period": "2026-08", "steps": expected, "net_real": str(left(now) - left(again)),
+    }  # fmt: skip
+    assert [(i["id"], i["change"] and i["change"]["value"]) for i in september["context"]["indicators"]][1] == (
+        "K2", str(left(now) - left(again)),
+    )  # fmt: skip
+
+    with psycopg.connect(database, row_factory=dict_row) as connection:
+        _villages_are_followed_into_another_register(connection, september)
+        _without_figures(connection, september)
+        _without_facts(connection, september, left(again), left(now))
+        _facts_that_say_something_else(connection, september)
+        connection.rollback()
+
+
+def _closing(connection: Any, made: dict[str, Any]) -> Closing:
+    build = connection.execute("select * from ops.build where id = %s", [made["build_id"]]).fetchone()
+    return Closing(connection, build, made["period"], made["version"], figures_of(connection, made["id"]))
+
+
+def _without_figures(connection: Any, made: dict[str, Any]) -> None:
+    """A close without the feed has no backlog to lead to."""
+    closing = _closing(connection, made)
+    bare = Closing(connection, closing.build, made["period"], made["version"], {})
+    assert bridge(bare) is None
+    build = {**closing.build, "cutoff": 1}  # before anything was published
+    assert bridge(Closing(connection, build, made["period"], made["version"], closing.figures)) is None
+
+
+def _facts_that_say_something_else(connection: Any, made: dict[str, Any]) -> None:
+    connection.execute(
+        "update facts.fct_desa_4g set terjangkau_4g = true where build_id = %s and kode = (select min(kode)"
+        " from facts.fct_desa_4g where build_id = %s and not terjangkau_4g)",
+        [made["build_id"]] * 2,
+    )
+    with pytest.raises(PantauError, match="indicator and facts count differently") as error:
+        bridge(_closing(connection, made))
+    assert "K2.00@2026-09" in str(error.value)
+
+
+def _without_facts(connection: Any, made: dict[str, Any], before: int, now: int) -> None:
+    """Facts of old builds may go; then gains and losses cannot be told apart, and nothing is invented."""
+    with connection.transaction(force_rollback=True):
+        connection.execute("delete from facts.fct_desa_4g where build_id <> %s", [made["build_id"]])
+        made_anew = bridge(_closing(connection, made))
+    assert made_anew is not None
+    assert made_anew["net_real"] is None
+    assert made_anew["steps"][:3] == made["context"]["bridge"]["steps"][:3]
+    assert made_anew["steps"][3:] == [
+        {"kind": "net", "difference": str(now - before), "becomes": str(now)},
+        {"kind": "now", "figure": "K2.00@2026-09", "value": str(now)},
+    ]
+
+
+def _villages_are_followed_into_another_register(connection: Any, made: dict[str, Any]) -> None:
+    """From the register of 2022, in which Papua Barat Daya still had codes of Papua Barat, to that of 2025."""
+    connection.execute(  # as if the build had closed the month before the new register too
+        "insert into ops.build_input (build_id, feed, part, period, reading_id, source_period, how)"
+        " select build_id, feed, part, '2024-12', reading_id, source_period, 'effective' from ops.build_input"
+        " where build_id = %s and feed = %s and source_period = '2022-11'",
+        [made["build_id"], WILAYAH],
+    )
+    old, new = (_plain_villages(REGISTERS[period]) for period in ("2022-11", "2025-01"))
+    with open(settings.dbt_project / "seeds" / "wilayah_lineage.csv", encoding="utf-8", newline="") as file:
+        laws = {r["old_code"]: r["new_code"] for r in csv.DictReader(file)}
+    codes = list(old)
+    before = pl.DataFrame({"kode": codes, "covered": [i % 3 == 0 for i in range(len(codes))]})
+    build = connection.execute("select * from ops.build where id = %s", [made["build_id"]]).fetchone()
+    found = as_named_now(Closing(connection, build, "2025-01", 1, {}), made["build_id"], before)
+
+    expected = Counter[tuple[str | None, bool]]()
+    kinds = Counter[str]()
+    for code, covered in before.iter_rows():
+        carried = laws.get(code[:5], code[:5]) + code[5:]
+        now = next((c for c in (code, carried) if new.get(c) == old[code]), None)
+        kinds["gone" if now is None else "stayed" if now == code else "carried"] += 1
+        expected[now, covered] += 1
+    assert min(kinds["stayed"], kinds["carried"], kinds["gone"]) > 3, kinds
+    assert Counter(found.rows()) == expected
+
+
+def _plain_villages(register: str) -> dict[str, str]:
+    """Code → letters and digits of the name, of the villages of the small programme."""
+    rows = csv.DictReader(io.StringIO(gzip.decompress(cut_register(register)).decode()))
+    return {
+        r["kode"]: "".join(c for c in r["nama"].lower() if c.isalnum())
+        for r in rows
+        if len(r["kode"]) == VILLAGE
+    }

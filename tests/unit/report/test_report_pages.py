@@ -1,0 +1,297 @@
+"""Pages two to six say what is true of the numbers, and refuse to contradict themselves."""
+
+import copy
+import json
+from typing import Any
+
+import pytest
+import yaml
+
+from pantau.errors import PantauError
+from pantau.report.national import page_five, page_four, page_six, page_three, page_two
+from pantau.report.national.source import Source
+from pantau.report.wording import Words
+from pantau.settings import settings
+
+FOLDER = settings.templates / "nasional"
+SAMPLE = json.loads((FOLDER / "sample_context.json").read_text(encoding="utf-8"))
+LAYOUT = yaml.safe_load((FOLDER / "provinces.yml").read_text(encoding="utf-8"))
+
+
+def source(**pieces: Any) -> Source:
+    """The sample with other pieces."""
+    return Source(copy.deepcopy(SAMPLE) | pieces, Words(FOLDER / "texts.yml", "id"), LAYOUT)
+
+
+def steps(*inner: dict[str, Any], first: str, last: str, net: str | None) -> dict[str, Any]:
+    """A bridge from `first` to `last`."""
+    return {
+        "indicator": "K2",
+        "from_period": "2026-09",
+        "steps": [
+            {"kind": "printed", "figure": "K2.00@2026-09/v1", "value": first, "reason": "first"},
+            *inner,
+            {"kind": "now", "figure": "K2.00@2026-10", "value": last},
+        ],
+        "net_real": net,
+    }
+
+
+def moved(kind: str, difference: str, becomes: str, **more: Any) -> dict[str, Any]:
+    flow = {"provinces": [], "others": {"provinces": 0, "count": 0}} if kind in ("gained", "lost") else {}
+    return {"kind": kind, "difference": difference, "becomes": becomes, **flow, **more}
+
+
+def test_bridge_of_the_sample():
+    there = source()
+    bridge = page_two.bridge(there)
+    assert page_two.title(there) == (
+        "Sisa desa turun 279 di atas kertas; di lapangan turun 320, karena angka September 2026 "
+        "dinyatakan ulang naik 41."
+    )
+    assert (
+        bridge["title"]
+        == "Dari 4.130 ke 3.851: koreksi +41, lalu 349 desa baru terlayani dan 29 kehilangan layanan"
+    )
+    assert [(r["difference"], r["becomes"]) for r in bridge["rows"]] == [
+        ("", "4.130"), ("+41", "4.171"), ("", "4.171"), ("−349", "3.822"), ("+29", "3.851"), ("", "3.851"),
+    ]  # fmt: skip
+    assert bridge["rows"][3]["why"] == (
+        "Papua Pegunungan 53, Nusa Tenggara Timur 42, Papua Tengah 25, 28 provinsi lain 229"
+    )
+    assert bridge["rows"][1]["name"] == "Koreksi pengirim (v2)"
+    assert bridge["rows"][-1]["why"] == "Perubahan di lapangan −320"
+
+
+@pytest.mark.parametrize(
+    ("bridge", "title", "why"),
+    [
+        (
+            steps(moved("gained", "-20", "80"), moved("lost", "0", "80"), first="100", last="80", net="-20"),
+            "Sisa desa turun 20 sejak September 2026; angka bulan itu tidak berubah sejak terbit.",
+            "Tidak ada",
+        ),
+        (
+            steps(
+                moved("boundary", "5", "105", joined=7, left=2),
+                moved("gained", "0", "105"),
+                moved("lost", "0", "105"),
+                first="100",
+                last="105",
+                net="0",
+            ),
+            "Sisa desa berubah 0 sejak September 2026; angka bulan itu tidak berubah sejak terbit.",
+            "7 desa tanpa 4G masuk register, 2 keluar",
+        ),
+        (
+            steps(
+                moved(
+                    "correction", "-9", "91", code="C", version=2, explanation={"id": "salah baca", "en": "x"}
+                ),
+                {"kind": "restated", "figure": "K2.00@2026-09/v2", "value": "91"},
+                moved("net", "4", "95"),
+                first="100",
+                last="95",
+                net=None,
+            ),
+            "Sisa desa turun 5 di atas kertas; di lapangan naik 4, karena angka September 2026 "
+            "dinyatakan ulang turun 9.",
+            "salah baca",
+        ),
+    ],
+)
+def test_bridges_of_other_months(bridge, title, why):
+    there = source(bridge=bridge)
+    assert page_two.title(there) == title
+    assert why in [row["why"] for row in page_two.bridge(there)["rows"]]
+
+
+@pytest.mark.parametrize("step", [1, 3, 5])
+def test_a_bridge_that_does_not_add_up_is_refused(step):
+    there = source()
+    broken = there.context["bridge"]["steps"][step]
+    broken["value" if "value" in broken else "becomes"] = "4"
+    with pytest.raises(PantauError, match="do not add up"):
+        page_two.bridge(there)
+
+
+def test_without_a_bridge_a_sentence_says_so():
+    shown = page_two.view(source(bridge=None))
+    assert shown["bridge"] is None
+    assert shown["title"] == "Perubahan sampai Oktober 2026 belum dapat diuraikan."
+    assert shown["no_bridge"].startswith("Jembatan dari bulan sebelumnya ke Oktober 2026 tidak ada")
+
+
+def test_reconciliation_rebuilds_k1_and_k2():
+    told = page_two.reconciliation(source())
+    assert (told["yes"], told["no"], told["total"]) == ("79.911", "3.851", "83.762")
+    assert [[c["value"] for c in row["cells"]] for row in told["rows"]] == [
+        ["79.102\u00a0◇", "412\u00a0◇"],
+        ["809\u00a0◇", "3.439\u00a0◇"],
+    ]
+    assert told["title"] == "Operator dan Komdigi berbeda tentang 1.221\u00a0◇ desa"
+    assert told["carried"]
+
+
+@pytest.mark.parametrize("verdict", ["sepakat_ya", "operator_saja"])
+def test_a_reconciliation_that_contradicts_k1_or_k2_is_refused(verdict):
+    there = source()
+    cell = next(b for b in there.indicator("R1")["breakdowns"] if b["breakdown"] == verdict)
+    cell["value"] = str(int(cell["value"]) + 1)
+    with pytest.raises(PantauError, match="does not rebuild K1 and K2"):
+        page_two.reconciliation(there)
+
+
+def test_a_verdict_without_a_village_is_nought():
+    there = source()
+    r1 = there.indicator("R1")
+    moved_to = {b["breakdown"]: int(b["value"]) for b in r1["breakdowns"]}
+    r1["breakdowns"] = [b for b in r1["breakdowns"] if b["breakdown"] != "komdigi_saja"]
+    for b in r1["breakdowns"]:
+        if b["breakdown"] == "sepakat_ya":
+            b["value"] = str(moved_to["sepakat_ya"] + moved_to["komdigi_saja"])
+    cell = page_two.reconciliation(there)["rows"][1]["cells"][0]
+    assert (cell["value"], cell["figure"]) == ("0\u00a0◇", "")
+
+
+def test_restatements_name_their_foremost_figures_and_count_the_rest():
+    told = page_two.restatements(source())
+    assert told["title"] == "2 rilis dinyatakan ulang: 1.096 angka berubah"
+    newest = told["rows"][0]
+    assert newest["head"] == "September 2026, v1 → v2"
+    assert [c["figure"] for c in newest["changes"][:3]] == [
+        "K1.00@2026-09",
+        "K1.00:3T@2026-09",
+        "K2.00@2026-09",
+    ]
+    assert newest["changes"][-1]["name"].endswith(" · Komdigi saja")
+    assert newest["more"] == "dan 606 angka lain"
+
+
+@pytest.mark.parametrize(
+    ("probability", "says"),
+    [
+        ("0.10", "Desember 2026 diperkirakan menyisakan 3.026 desa; target 0 menuntut 1.926 per bulan."),
+        (
+            "0.90",
+            "Target 0 pada Desember 2026 diperkirakan tercapai: tersisa 3.026 desa, dengan laju yang perlu",
+        ),
+    ],
+)
+def test_the_forecasts_claim(probability, says):
+    there = source()
+    there.context["forecast"][1]["probability"] = probability
+    assert page_three.title(there).startswith(says)
+
+
+def test_required_and_present_pace_have_their_signs():
+    rows = {row["figure"]: row for row in page_three.rates(source())}
+    assert (rows["K2.00"]["pace"], rows["K2.00"]["needed"]) == ("−412", "−1.926")
+    assert (rows["K1.00"]["pace"], rows["K1.00"]["needed"]) == ("+0,5", "+2,3")
+    assert rows["K3.00"]["inside"] == "10 dari 11"
+    assert rows["K2.00"]["chance"] == "di bawah 1%"
+
+
+def test_past_forecasts_are_counted_and_judged():
+    there = source()
+    past = there.context["forecast"][1]["past"]
+    past[1]["high80"] = "3850"  # one below what came
+    past.insert(0, past[0] | {"made_in": "2026-07", "high80": "3000", "value": "2900", "low80": "2800"})
+    told = page_three.past(there)
+    assert told["title"].startswith("7 dari 9 prakiraan terdahulu untuk Oktober 2026")
+    shown = [r for r in told["rows"] if r["name"] == "Sisa desa tanpa 4G"]
+    assert [(r["release"], r["verdict"], r["error"]) for r in shown] == [
+        ("Agu 2026 v2", "●\u00a0di dalam", "−112"),
+        ("Sep 2026 v2", "■\u00a0di luar", "−80"),
+    ]
+
+
+def test_a_backtest_without_a_month_shows_dashes():
+    there = source()
+    for made in there.context["forecast"]:
+        made["backtest"] = {"months": 0, "mean_absolute_error": None, "inside80": 0}
+    assert {(r["error"], r["inside"]) for r in page_three.rates(there)} == {("–", "–")}
+
+
+def test_without_forecasts_a_sentence_says_so():
+    shown = page_three.view(source(forecast=[]))
+    assert shown["title"] == "3.851 desa tanpa 4G pada Oktober 2026; arahnya belum dapat diperkirakan."
+    assert shown["none"].startswith("Rilis ini tidak memuat prakiraan")
+    assert (shown["rates"], shown["past"], shown["method"]) == ([], None, [])
+    assert shown["lead"] is not None
+
+
+def test_provinces_stand_lowest_first_and_those_that_fell_are_counted():
+    shown = page_four.view(source())
+    assert shown["title"] == "12 dari 38 provinsi di bawah angka nasional 95,4%; Papua Pegunungan baru 49,8%."
+    assert [r["code"] for r in shown["rows"]][:3] == ["95", "94", "93"]
+    assert len(shown["rows"]) == 38
+    assert shown["note"].startswith("Di 4 provinsi sisa desa bertambah.")
+    assert sum(r["worse"] for r in shown["rows"]) == 4
+    assert {r["sites"]["value"] for r in shown["rows"] if r["code"] in ("31", "95")} == {"–", "356"}
+    assert [r["name"] for r in shown["totals"]] == ["Indonesia", "Daerah 3T", "Di luar daerah 3T"]
+
+
+def test_obligations_add_up_to_the_nation_or_are_refused():
+    told = page_five.obligations(source())
+    assert [r["name"] for r in told["rows"]] == [
+        "Telkomsel",
+        "XL Axiata",
+        "Indosat",
+        "Tri",
+        "Smartfren",
+        "STI",
+    ]
+    assert [r["open"] for r in told["rows"]] == ["45", "90", "5", "26", "3", "4"]
+    assert (told["total"]["due"], told["total"]["built"], told["total"]["open"]) == ("3.435", "3.262", "173")
+    there = source()
+    there.indicator("K15")["breakdowns"][0]["numerator"] = "1"
+    with pytest.raises(PantauError, match="operators do not add up"):
+        page_five.obligations(there)
+
+
+def test_claims_say_whose_are_of_an_earlier_month():
+    told = page_five.claims(source())
+    assert told["title"] == "2 dari 3 operator mengirim klaim cakupan bulan ini"
+    first = told["rows"][0]
+    assert (first["claims"], first["how"], first["kind"]) == (
+        "48.112\u00a0◇",
+        "◇\u00a0memakai Sep 2026",
+        "amber",
+    )
+    there = source()
+    there.context["operators"][1] |= {"how": "missing", "source_period": None, "claims": 0}
+    assert page_five.claims(there)["rows"][1]["how"] == "■\u00a0belum diterima"
+    assert page_five.claims(source(operators=[])) is None
+
+
+@pytest.mark.parametrize(
+    ("expected", "says"),
+    [
+        ("79.1", "Rp20,4\u00a0triliun terserap, 75,7% dari APBN Perubahan: 3,4 poin di bawah rencana"),
+        ("70.0", "Rp20,4\u00a0triliun terserap, 75,7% dari APBN Perubahan: 5,7 poin di atas rencana"),
+        ("75.7", "Rp20,4\u00a0triliun terserap, 75,7% dari APBN Perubahan, sesuai rencana 75,7%"),
+        (None, "Rp20,4\u00a0triliun terserap, 75,7% dari APBN Perubahan"),
+    ],
+)
+def test_the_moneys_claim(expected, says):
+    there = source()
+    there.indicator("K12")["target"]["expected"] = expected
+    told = page_five.budget(there)
+    assert told["title"] == says
+    assert [r["name"] for r in told["rows"] if not r["group"]] == ["RAPBN", "APBN", "APBN Perubahan"]
+    assert [r["chosen"] for r in told["rows"]].count(True) == 1
+
+
+def test_quality_tells_every_feed_and_finding():
+    shown = page_six.view(source())
+    assert shown["title"] == (
+        "Dari 9 sumber data, 1 datang terlambat dan 1 memakai data bulan sebelumnya; "
+        "temuan yang perlu ditangani: 3."
+    )
+    assert len(shown["feeds"]["rows"]) == 9
+    assert shown["feeds"]["rows"][0]["late"] == "◇\u00a0memakai Sep 2026"
+    assert shown["feeds"]["rows"][1]["late"] == "▲\u00a0terlambat 2 hari"
+    assert [f["severity"] for f in shown["findings"]["rows"]].count("▲\u00a0peringatan") == 3
+    clean = source(findings=[], feeds=[f for f in SAMPLE["feeds"] if f["how"] == "effective"])
+    assert page_six.title(clean) == "Semua 2 sumber data datang tepat waktu; temuan yang perlu ditangani: 0."
