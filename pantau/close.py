@@ -1,12 +1,15 @@
 """What to close: which period is ready and has no release yet, or whose own inputs are no longer what its last
 build saw. Nothing else asks for a close, so a close can never be lost or run for nothing."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 from pantau import catalogue, clock, ledger, periods, warehouse
 from pantau.database import Connection, connect
 from pantau.errors import PantauError
+from pantau.progress import log
 
 
 def plan(
@@ -43,10 +46,16 @@ def plan(
         elif approved := _approved(connection):
             return approved
         else:
-            found = _oldest_due(connection)
-            if found is None:
+            waits: list[Wait] = []
+            for each, lacks in _open(connection):
+                if not lacks:
+                    period, purpose = each, "close"
+                    break
+                waits += lacks
+            else:
+                for wait in waits:
+                    log.info("%s", wait)
                 return None
-            period, purpose = found, "close"
     return {
         "first": period, "last": last or period, "purpose": purpose, "without": left_out, "by": by, "why": why,
     }  # fmt: skip
@@ -72,18 +81,53 @@ def _approved(connection: Connection) -> dict[str, Any] | None:
     ).fetchone()
 
 
-def _oldest_due(connection: Connection) -> str | None:
+@dataclass(frozen=True)
+class Wait:
+    """What keeps an ended month from its close."""
+
+    period: str
+    feed: str
+    part: str
+    why: str
+    due_on: date | None  # None where nothing was due for that month
+    is_late: bool
+    goes_on: date | None  # the first day on which the month closes without it; None where it waits
+
+    def __str__(self) -> str:
+        line = f"{self.period} waits for {f'{self.feed} {self.part}'.rstrip()}: {self.why}"
+        line += f"; {'late since' if self.is_late else 'due on'} {self.due_on}" if self.due_on else ""
+        return line + (f"; closes without it from {self.goes_on} on" if self.goes_on else "")
+
+
+def waiting() -> list[Wait]:
+    """For each ended month that would be closed if it were complete: what it waits for."""
+    with connect() as connection:
+        return [wait for _, lacks in _open(connection) for wait in lacks]
+
+
+def _open(connection: Connection) -> Iterator[tuple[str, list[Wait]]]:
+    """The ended months, the oldest first, whose own inputs are not those of their last build, with what they wait
+    for; nothing, where they are due."""
     now, head = clock.now(connection), ledger.head(connection)
     monthly = [f for f in catalogue.load().values() if f.takes == "own_month" and f.without == "wait"]
     if not monthly or not head:
-        return None
+        return
     begin = min(feed.starts for feed in monthly)
     for period in periods.span(begin, periods.shift(periods.of(now), -1)):
         inputs, missing = warehouse.manifest(connection, period, period, cutoff=head)
-        ready = all(m.ready for m in missing)
-        if ready and _own(inputs, period) != _last_seen(connection, period):
-            return period
-    return None
+        if _own(inputs, period) != _last_seen(connection, period):
+            yield period, [_wait(period, m, now) for m in missing if not m.ready]
+
+
+def _wait(period: str, missing: warehouse.Missing, now: datetime) -> Wait:
+    feed = catalogue.feed(missing.feed)
+    due_on = None
+    if feed.due_day is not None and period in feed.periods_until(period):
+        due_on = periods.due(period, feed.due_day)
+    ends = None if feed.without == "wait" else warehouse.grace_ends_at(feed, period)
+    why = missing.why.removeprefix(f"{period}: ")
+    is_late = due_on is not None and now >= periods.day_end(due_on)
+    return Wait(period, feed.name, missing.part, why, due_on, is_late, ends and ends.date())
 
 
 def _own(inputs: list[warehouse.Input], period: str) -> set[warehouse.Input]:

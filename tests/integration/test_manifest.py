@@ -11,6 +11,8 @@ from pantau.errors import PantauError
 from pantau.periods import JAKARTA
 from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G, WILAYAH
 
+BTS, KEWAJIBAN, CAKUPAN = "bakti__bts", "komdigi__kewajiban", "operator__cakupan"
+
 pytestmark = pytest.mark.usefixtures("database")
 
 
@@ -20,14 +22,16 @@ def at(day: str) -> None:
         clock.set_to(connection, datetime.fromisoformat(day + "T09:00").replace(tzinfo=JAKARTA))
 
 
-def deliver(feed: str, period: str, *, read: bool = True, simulated: bool = False) -> tuple[int, int]:
+def deliver(
+    feed: str, period: str, *, part: str = "", read: bool = True, simulated: bool = False
+) -> tuple[int, int]:
     """A delivery, and its sealed reading: ids (0 where it is not read)."""
     with connect() as connection:
         number = ledger.append(connection, "delivery", {"feed": feed, "period": period})
         row = connection.execute(
-            "insert into ops.delivery (feed, period, content_hash, sender, received_at, known_at, simulated, ledger_no)"
-            " values (%s, %s, %s, 'test', now(), now(), %s, %s) returning id",
-            [feed, period, str(number), simulated, number],
+            "insert into ops.delivery (feed, part, period, content_hash, sender, received_at, known_at, simulated,"
+            " ledger_no) values (%s, %s, %s, %s, 'test', now(), %s, %s, %s) returning id",
+            [feed, part, period, str(number), clock.now(connection), simulated, number],
         ).fetchone()
         assert row is not None
         if not read:
@@ -124,7 +128,17 @@ def test_a_feed_that_may_be_omitted_is_waited_for_until_its_grace_ends() -> None
     assert missing("2026-03")[ANGGARAN] is False
     at("2026-04-16")
     deliver(DESA_3T, "2026-01")
-    assert missing("2026-03") == {ANGGARAN: True, "kemendagri__penduduk": True}
+    irregular = {"kemendagri__penduduk": True, "kemenkes__puskesmas": True}  # nothing is due of them
+    assert missing("2026-03") == {ANGGARAN: True, BTS: True, KEWAJIBAN: True, **irregular}
+
+
+def test_nothing_is_expected_of_a_feed_before_it_starts() -> None:
+    at("2026-10-20")
+    deliver(WILAYAH, "2025-01"), deliver(CAKUPAN, "2026-05", part="indosat")
+    assert catalogue.feed(CAKUPAN).starts == "2026-07"
+    assert CAKUPAN not in missing("2026-06")
+    assert missing("2026-07")[CAKUPAN] is True
+    assert {feed for feed, _ in manifest("2026-05")} == {WILAYAH}  # not even where something has come
 
 
 def test_a_month_is_due_once_and_again_when_its_own_inputs_change() -> None:
@@ -151,7 +165,8 @@ def test_a_month_is_due_once_and_again_when_its_own_inputs_change() -> None:
 def test_the_running_month_is_never_due() -> None:
     at("2025-01-31")
     deliver(WILAYAH, "2025-01"), deliver(DESA_3T, "2025-01")
-    deliver(DESA_4G, "2025-01"), deliver(ANGGARAN, "2025-01")
+    for feed in (DESA_4G, ANGGARAN, BTS, KEWAJIBAN):
+        deliver(feed, "2025-01")
     assert plan() is None
     at("2025-02-01")
     deliver(DESA_3T, "2025-01")
