@@ -5,13 +5,16 @@ unexport PYTHONPATH
 export UV_CACHE_DIR := $(CURDIR)/var/cache/uv
 BIN := .venv/bin
 
-.PHONY: demo test lint bench lock reset setup
+.PHONY: demo up env test lint bench lock reset setup
 
 demo: setup    ## close the demo's months and print what was published
 	@$(BIN)/pantau demo
 
+up: setup      ## the running system until Ctrl-C: Airflow with its UI, simulator, audit pages (UP=--without-simulator)
+	@exec $(BIN)/pantau up $(UP)
+
 test: setup    ## all tests, against real servers that they start
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
 lint: setup    ## style, types, import rules, SQL, rule files
 	@$(BIN)/ruff check .
@@ -26,6 +29,9 @@ bench: setup   ## where the time goes, beside the sum of the bare parts
 lock:          ## resolve the dependencies of pyproject.toml anew
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --all-extras \
 	  --no-header --no-emit-index-url pyproject.toml --output-file requirements.lock
+
+env:           ## .env for docker compose, with generated secrets (MODE=demo: with the simulator)
+	@bin/env $(MODE)
 
 reset:         ## forget everything that runs have made (the environment and its cache stay)
 	@-[ -x $(BIN)/pantau ] && $(BIN)/pantau stop

@@ -1,19 +1,23 @@
 """Closes one month per run: the oldest that is ready and has no release, or whose inputs have changed."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.sdk import Param, dag, get_current_context, task
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 
-from pantau.progress import tell_failure
+from pantau.progress import lead_to, runbook, tell_failure
 
+RUNBOOK = "docs/runbooks/close.md"
 DOC = """### Close a month
 
-plan → build (manifest) → checks across feeds → dbt → checks of marts → freeze → render → publish.
+plan → build (manifest) → checks across feeds → dbt → checks of marts → freeze → render → publish → ask.
 
-Without a person's approval the run ends at a candidate; `pantau approve PERIOD` approves it by its hash and
-runs this again, which publishes. A critical finding ends it at the gate. See `docs/runbooks/close.md`.
+Without a person's approval the run ends at a candidate and starts `approve_release`, which asks for it; or
+`pantau approve PERIOD` approves it, and the next run publishes. A critical finding ends it at the gate.
+See [the runbook]({runbook}).
 """
 
 
@@ -24,13 +28,18 @@ runs this again, which publishes. A critical finding ends it at the gate. See `d
     catchup=False,
     max_active_runs=1,
     tags=["close"],
-    doc_md=DOC,
+    doc_md=DOC.format(runbook=runbook(RUNBOOK)),
     params={
-        "period": Param("", type="string", description="Close this month; empty: the oldest that is due."),
-        "last": Param("", type="string", description="With it: opening history, from `period` to here."),
-        "without": Param([], type="array", description="Feeds left out by decision."),
-        "by": Param("", type="string", description="Who decides to leave them out."),
-        "why": Param("", type="string", description="Why they are left out."),
+        "period": Param(
+            "", type=["null", "string"], description="Close this month; empty: the oldest that is due."
+        ),
+        "last": Param(
+            "", type=["null", "string"], description="With it: opening history, from `period` to here."
+        ),
+        "without": Param([], type=["null", "array"], description="Feeds left out by decision."),
+        "by": Param("", type=["null", "string"], description="Who decides to leave them out."),
+        "why": Param("", type=["null", "string"], description="Why they are left out."),
+        "ask": Param(True, type="boolean", description="Ask for approval in Airflow."),
     },
     default_args={
         "owner": "data-engineering",
@@ -38,6 +47,7 @@ runs this again, which publishes. A critical finding ends it at the gate. See `d
         "retry_policy": ExceptionRetryPolicy(
             [RetryRule("pantau.errors.PantauError", RetryAction.FAIL, reason="needs a person")]
         ),
+        "on_execute_callback": partial(lead_to, written=RUNBOOK),
         "on_failure_callback": tell_failure,
     },
 )
@@ -48,7 +58,9 @@ def close_month() -> None:
     def plan() -> dict[str, Any] | None:
         from pantau.close import plan
 
-        return plan(**get_current_context()["params"])
+        given = dict(get_current_context()["params"])
+        del given["ask"]
+        return plan(**{name: value for name, value in given.items() if value})
 
     @task
     def build(planned: dict[str, Any]) -> int:
@@ -96,7 +108,19 @@ def close_month() -> None:
 
         return publish(releases)
 
-    publish(render(freeze(check_marts(dbt(check_across(build(plan())))))))
+    @task
+    def questions(releases: list[int]) -> list[dict[str, Any]]:
+        from pantau.release import asking
+
+        return asking.questions(releases, ask=get_current_context()["params"]["ask"])
+
+    rendered = render(freeze(check_marts(dbt(check_across(build(plan()))))))
+    published = publish(rendered)
+    open_ = questions(rendered)
+    published >> open_
+    TriggerDagRunOperator.partial(
+        task_id="ask", trigger_dag_id="approve_release", logical_date=None, skip_when_already_exists=True
+    ).expand_kwargs(open_)
 
 
 close_month()

@@ -60,13 +60,14 @@ def main() -> None:
     from airflow.utils.db import upgradedb
 
     from pantau.landing import sweep
+    from pantau.runner import LOCK
     from pantau.settings import settings
 
     with psycopg.connect(settings.database_url, autocommit=True) as lock:
-        free = lock.execute("select pg_try_advisory_lock(20200818)").fetchone()
+        free = lock.execute("select pg_try_advisory_lock(%s)", [LOCK]).fetchone()
         if free != (True,):
             answer({"line": "Another command runs DAGs on this database; waiting until it is done."})
-            lock.execute("select pg_advisory_lock(20200818)")
+            lock.execute("select pg_advisory_lock(%s)", [LOCK])
         sweep()
         upgradedb()
         folder = Path(__file__).parent

@@ -103,31 +103,37 @@ def close(
     why: Why = "",
 ) -> None:
     """Close a month as far as a candidate; with its approval, publish it."""
-    from pantau.close import plan
+    from pantau.close import plan, waiting
     from pantau.runner import Runner
 
-    with _ready(), Runner(_tell) as runner:
+    with _ready():
         if period:
             first, last = _span(period)
             if opening != (first != last) and not opening:
                 raise PantauError("Several months at once are opening history.", next_step="Add --opening.")
-            runner.run(
-                "close_month",
-                period=first,
-                last=last if opening else "",
-                without=without or [],
-                by=by,
-                why=why,
-            )
+            with Runner(_tell) as runner:
+                runner.run(
+                    "close_month",
+                    period=first,
+                    last=last if opening else "",
+                    without=without or [],
+                    by=by,
+                    why=why,
+                )
             _candidates(first, last)
             return
-        closed = False
-        while due := plan():
-            runner.run("close_month")
-            _candidates(due["first"], due["last"])
-            closed = True
-        if not closed:
+        if plan() is None:
             _tell("Nothing is due.")
+        else:
+            with Runner(_tell) as runner:
+                while due := plan():
+                    runner.run("close_month")
+                    _candidates(due["first"], due["last"])
+        lines = [str(each) for each in waiting()]
+        for line in lines[-20:]:  # the newest months
+            _tell(line)
+        if len(lines) > 20:
+            _tell(f"So do older months, {len(lines) - 20} times; `pantau lateness` shows all that is late.")
 
 
 def _candidates(first: str, last: str) -> None:
@@ -278,6 +284,38 @@ def trace(
 
 
 @app.command()
+def report(
+    period: Annotated[str, typer.Option(help="2026-10: the month's newest release.")] = "",
+    lang: Annotated[str, typer.Option(help="id or en.")] = "id",
+    preview: Annotated[
+        bool, typer.Option(help="Mark every page as a preview; write below out/preview.")
+    ] = False,
+    sample: Annotated[bool, typer.Option(help="From the template's sample; no database is needed.")] = False,
+    watch: Annotated[bool, typer.Option(help="Render again when a template changes, until Ctrl-C.")] = False,
+) -> None:
+    """Look at a report while changing it. The reports of releases are written when these are published."""
+    from pantau.report import preview as look
+
+    if not preview:
+        raise PantauError(
+            "A release's report is written once, when it is published: below out/, by month and version.",
+            next_step="Add --preview to see what the template makes of it now.",
+        )
+    if sample:
+        subject = look.sample
+    else:
+        with _ready():
+            release = look.newest(periods.check(period))
+
+        def subject() -> look.Subject:
+            return release
+
+    if watch:
+        look.watch(subject, lang, _tell)
+    _tell(str(look.write(subject(), lang)))
+
+
+@app.command()
 def feeds() -> None:
     """The catalogue: what each feed is, and what last came of it."""
     with _ready(), connect() as connection:
@@ -301,6 +339,29 @@ def feeds() -> None:
             ["feed", "owner", "by", "cadence", "due", "without it", "newest", "known", ">rows", ">refused"],
             rows,
         )
+
+
+@app.command()
+def lateness() -> None:
+    """What should have come by now and has not, and what a close does without it. Sends no mail."""
+    from pantau import lateness as late
+
+    with _ready(), connect() as connection:
+        facts, told = late.Facts(connection), late.told(connection)
+        found = late.late(connection)
+        _table(
+            f"Late at {facts.now:%Y-%m-%d %H:%M}" + (" (simulated clock)" if facts.simulated else ""),
+            ["feed", "part", "period", "due", ">days", "state", "without it", "told"],
+            [
+                [
+                    each.feed, each.part, each.period, each.due_on, each.days, late.state(each, "en"),
+                    late.outcome(each, facts, "en"), ", ".join(told.get(each.key, [])),
+                ]
+                for each in found
+            ],
+        )  # fmt: skip
+        if not found:
+            _tell("Nothing is late.")
 
 
 @app.command()
@@ -394,6 +455,85 @@ def delivery_reinstate(delivery: int, why: Annotated[str, typer.Option(help="Why
 
     with _ready():
         decide(delivery, "reinstatement", by or getpass.getuser(), why)
+
+
+@app.command()
+def up(
+    without_simulator: Annotated[
+        bool, typer.Option(help="Pull from real owners, by your connections.")
+    ] = False,
+) -> None:
+    """The running system on this machine, until Ctrl-C: Airflow with its UI, database, simulator, audit pages."""
+    from pantau import up as system
+
+    with server.running():
+        system.run(_tell, simulated=not without_simulator)
+
+
+@app.command()
+def process(
+    name: str,
+    check: Annotated[bool, typer.Option(help="Only say whether it is well.")] = False,
+    with_parent: Annotated[int, typer.Option(metavar="PID", help="Stop when that process ends.")] = 0,
+) -> None:
+    """One process of the running system: `pantau up` and docker-compose.yml start these."""
+    from pantau import processes
+
+    if not check:
+        processes.become(name, with_parent)
+    if wrong := processes.named(name).wrong(float("inf")):
+        raise PantauError(f"{name}: {wrong}.")
+
+
+@app.command()
+def migrate(
+    check: Annotated[
+        bool, typer.Option(help="Change nothing; end with 1 where something is behind.")
+    ] = False,
+) -> None:
+    """Bring the product's tables and Airflow's to this version; make Airflow's first administrator."""
+    from pantau import keys, upgrade
+
+    with server.running():
+        changes, made = ([(p.has, p) for p in upgrade.state()], False) if check else upgrade.run()
+    rows: list[list[object]] = []
+    for had, part in changes:
+        told = "behind" if part.behind else "" if part.has == had else "upgraded"
+        rows.append([part.name, had or "-", part.wants if check else part.has, told])
+    _table("Versions", ["what", "had", "wants" if check else "has", ""], rows)
+    if made:
+        _tell(
+            f"Airflow's first administrator is {keys.ADMIN}; the password stands in {keys.admin_password_file()}."
+        )
+    if any(part.behind for _, part in changes):
+        raise PantauError(
+            "The database is behind this code.", next_step="`pantau migrate` brings it up to date."
+        )
+
+
+@app.command()
+def doctor() -> None:
+    """Look at everything a close needs, change nothing, and say what to do next."""
+    from pantau.doctor import examine
+
+    found = list(examine())
+    _table("", ["check", "", "what", "next"], [[f.check, f.state, f.what, f.next_step] for f in found])
+    states = [f.state for f in found]
+    _tell(f"{states.count('problem')} problem(s), {states.count('attention')} to attend to.")
+    if "problem" in states:
+        raise typer.Exit(1)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def airflow(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
+    """Airflow's own command line, on this installation: `pantau airflow -- connections list`."""
+    from pantau import processes
+
+    with server.running():
+        code = subprocess.run(
+            [sys.executable, "-m", "airflow", *(arguments or [])], env=processes.environment(), check=False
+        ).returncode
+    raise typer.Exit(code)
 
 
 @app.command()

@@ -54,6 +54,38 @@ def environment(options: str = "") -> dict[str, str]:
     }
 
 
+def is_there(url: str) -> bool:
+    """Whether the database exists. Raises PantauError where the server does not let us in."""
+    try:
+        psycopg.connect(url).close()
+    except psycopg.OperationalError as error:
+        if is_missing(error):
+            return False
+        raise refused(error) from error
+    return True
+
+
+def is_missing(error: psycopg.OperationalError) -> bool:
+    """Whether the server let us in, but has no database of that name."""
+    return "database" in str(error) and "does not exist" in str(error)
+
+
+def refused(error: psycopg.OperationalError) -> PantauError:
+    """What to tell a person whom the server does not let in."""
+    known = environment()
+    return PantauError(
+        f"The database does not let us in: {str(error).strip().splitlines()[0]}",
+        where={"host": known["PGHOST"], "port": known["PGPORT"], "database": known["PGDATABASE"]},
+        next_step="Compare DATABASE_URL with the server's address, user, password and databases.",
+    )
+
+
+def airflow_url() -> str:
+    """Airflow's own database as a URL for psycopg."""
+    parts = urlsplit(_url())
+    return parts._replace(path=f"/{airflow_database()}").geturl()
+
+
 def airflow_database() -> str:
     """The name of Airflow's own database, beside the warehouse's."""
     return environment()["PGDATABASE"] + "_airflow"

@@ -46,7 +46,10 @@ WALK = [
     ("2026-11-09", "pull"),
     ("2026-11-16", "close"),
 ]
-FEEDS = ["kemendagri__wilayah", "komdigi__desa_3t", "komdigi__desa_4g", "kemenkeu__anggaran_tik"]
+FEEDS = [
+    "kemendagri__wilayah", "komdigi__desa_3t", "komdigi__desa_4g", "kemenkeu__anggaran_tik", "bakti__bts",
+    "komdigi__kewajiban", "operator__cakupan",
+]  # fmt: skip
 
 Tell = Callable[[str], None]
 TellTable = Callable[[str, list[str], list[list[object]]], None]
@@ -98,14 +101,22 @@ class Simulator:
 
     def connections(self) -> dict[str, str]:
         """Airflow connections as environment variables."""
-        sftp = self.at["sftp"]
-        login = f"{quote(sftp['user'])}:{quote(sftp['password'], safe='')}"
-        return {
-            "AIRFLOW_CONN_KOMDIGI_CKAN": self.at["http"],
-            "AIRFLOW_CONN_KOMDIGI_HTTP": self.at["http"],
-            "AIRFLOW_CONN_KEMENKEU_SFTP": f"sftp://{login}@{sftp['host']}:{sftp['port']}/?"
-            + urlencode({"host_key": sftp["host_key"]}),
-        }
+        return connections(self.at)
+
+
+def connections(at: dict[str, Any]) -> dict[str, str]:
+    """Airflow connections to a simulator, as environment variables; `at` is what its endpoints.json says."""
+    found = {"AIRFLOW_CONN_KOMDIGI_CKAN": at["http"], "AIRFLOW_CONN_KOMDIGI_HTTP": at["http"]}
+    for name, login in (("KEMENKEU_SFTP", at["sftp"]), ("BAKTI_SFTP", at["bakti_sftp"])):
+        user = f"{quote(login['user'])}:{quote(login['password'], safe='')}"
+        found[f"AIRFLOW_CONN_{name}"] = f"sftp://{user}@{login['host']}:{login['port']}/?" + urlencode(
+            {"host_key": login["host_key"]}
+        )
+    for part, client in at["operators"].items():
+        user = f"{quote(client['client_id'])}:{quote(client['client_secret'], safe='')}"
+        address = client["url"].replace("http://", f"http://{user}@")
+        found[f"AIRFLOW_CONN_OPERATOR_{part.upper()}"] = address
+    return found
 
 
 def bring_registers() -> None:
@@ -205,10 +216,7 @@ def _set_clock(simulator: Simulator, moment: datetime) -> None:
 
 def _end(table: TellTable) -> None:
     with connect() as connection:
-        rows = connection.execute(
-            "select r.*, p.path from public.published_release r left join ops.report p on p.release_id = r.id"
-            " order by r.period"
-        ).fetchall()
+        rows = connection.execute("select * from public.published_release order by period").fetchall()
         lines: list[list[object]] = []
         for row in rows:
             if row["reason"] == "opening":

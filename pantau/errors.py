@@ -2,6 +2,14 @@
 
 from collections.abc import Mapping
 
+_runbook = ""
+
+
+def lead_to(runbook: str) -> None:
+    """Let every error that this process tells from now on name this runbook."""
+    global _runbook
+    _runbook = runbook
+
 
 class PantauError(Exception):
     """A failure told to a person.
@@ -24,6 +32,7 @@ class PantauError(Exception):
                 self.what,
                 f"  where: {place}" if place else "",
                 f"  next:  {self.next_step}" if self.next_step else "",
+                f"  more:  {_runbook}" if _runbook else "",
             )
             if line
         )

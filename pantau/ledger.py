@@ -1,6 +1,6 @@
 """The ledger: an append-only, hash-chained record of everything that happened, numbered in commit order."""
 
-from datetime import UTC
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from pantau import clock
 from pantau.database import Connection
+from pantau.periods import JAKARTA
 
 _LOCK = 0x50414E54  # one writer at a time, so that numbers come in commit order
 _GENESIS = "0" * 64
@@ -27,17 +28,36 @@ def append(connection: Connection, kind: str, what: dict[str, Any]) -> int:
     row = connection.execute("select clock_timestamp() as moment").fetchone()
     assert row is not None
     written, product = row["moment"], clock.now(connection)
-    entry = {
-        "no": number, "kind": kind, "what": what,
-        "db_at": written.astimezone(UTC).isoformat(), "product_at": product.isoformat(),
-    }  # fmt: skip
-    digest = sha256(previous.encode() + b"\n" + rfc8785.dumps(entry)).hexdigest()
+    digest = sha256(previous.encode() + b"\n" + content(number, kind, what, written, product)).hexdigest()
     connection.execute(
         "insert into ops.ledger (no, kind, what, db_at, product_at, prev_hash, hash)"
         " values (%s, %s, %s, %s, %s, %s, %s)",
         [number, kind, Jsonb(what), written, product, previous, digest],
     )
     return number
+
+
+def content(number: int, kind: str, what: dict[str, Any], written: datetime, product: datetime) -> bytes:
+    """An entry as it is hashed."""
+    entry: dict[str, Any] = {
+        "no": number, "kind": kind, "what": what,
+        "db_at": written.astimezone(UTC).isoformat(), "product_at": product.astimezone(JAKARTA).isoformat(),
+    }  # fmt: skip
+    return rfc8785.dumps(entry)
+
+
+def entries(connection: Connection) -> list[dict[str, Any]]:
+    """Every entry, the oldest first; `holds`: it is the one that was written, and follows on the one before."""
+    found, before = [], _GENESIS
+    for number, row in enumerate(connection.execute("select * from ops.ledger order by no").fetchall(), 1):
+        try:
+            written = content(row["no"], row["kind"], row["what"], row["db_at"], row["product_at"])
+        except rfc8785.CanonicalizationError:  # nothing that we write: somebody changed it
+            written = b""
+        digest = sha256(before.encode() + b"\n" + written).hexdigest()
+        found.append(row | {"holds": (row["no"], row["prev_hash"], row["hash"]) == (number, before, digest)})
+        before = row["hash"]
+    return found
 
 
 def head(connection: Connection) -> int:

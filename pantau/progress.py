@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from pantau import errors
+from pantau.settings import settings
+
 log = logging.getLogger("pantau.step")
 
 
@@ -27,6 +30,22 @@ def step(name: str, subject: str) -> Iterator[Step]:
     log.info("%-8s %-34s %14s %6.2f s  %s", name, subject, rows, time.monotonic() - begun, result.note)
 
 
+def runbook(path: str) -> str:
+    """Where people read a runbook: its address if the documentation is served, else its path in the checkout."""
+    return f"{settings.docs_url.rstrip('/')}/{path.removeprefix('docs/')}" if settings.docs_url else path
+
+
+def lead_to(context: Mapping[str, Any], written: str) -> None:
+    """Let the errors of this task name their runbook (Airflow's `on_execute_callback`).
+
+    Args:
+        written: its path, such as `docs/runbooks/feed.md`.
+    """
+    errors.lead_to(runbook(written))
+
+
 def tell_failure(context: Mapping[str, Any]) -> None:
     """Log what a failed step says to people (Airflow's `on_failure_callback`)."""
+    # Ends the group of lines that Airflow's page folds away, so that the address below can be clicked at once.
+    logging.getLogger("pantau.group").error("::endgroup::")
     log.error("%s", context.get("exception"), extra={"exception": context.get("exception")})

@@ -10,9 +10,15 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from pantau.database import airflow_database, sqlalchemy_url
+import psycopg
+
+from pantau import keys
+from pantau.database import airflow_database, airflow_url, sqlalchemy_url
 from pantau.errors import BlockedError, PantauError
 from pantau.settings import settings
+
+LOCK = 20200818  # who holds it in the database runs DAGs there
+SLOW_S = 30  # a heartbeat older than this is none; Airflow's own limit
 
 
 def environment() -> dict[str, str]:
@@ -34,6 +40,7 @@ def environment() -> dict[str, str]:
         "PYTHONHASHSEED": os.environ.get("PYTHONHASHSEED", "random"),
     }
     return {
+        **keys.airflow(),
         **quiet,
         **{k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
         "AIRFLOW_HOME": str(home),
@@ -46,6 +53,46 @@ def environment() -> dict[str, str]:
     }
 
 
+def heartbeat_age_s(job: str) -> float | None:
+    """Seconds since the last sign of life of the newest running job of that type; None where there is none."""
+    try:
+        with psycopg.connect(airflow_url()) as connection:
+            row = connection.execute(
+                "select extract(epoch from now() - latest_heartbeat) from job where job_type = %s"
+                " and state = 'running' order by latest_heartbeat desc limit 1",
+                [job],
+            ).fetchone()
+    except (psycopg.errors.UndefinedTable, psycopg.OperationalError):
+        return None
+    return float(row[0]) if row else None
+
+
+def scheduler_runs() -> bool:
+    """Whether a scheduler serves this database: then DAGs are its business alone."""
+    age = heartbeat_age_s("SchedulerJob")
+    return age is not None and age <= SLOW_S
+
+
+def ask(questions: dict[str, Any], variables: dict[str, str]) -> dict[str, Any]:
+    """Answers of dags/ask_airflow.py, in a process with these variables.
+
+    Raises:
+        PantauError: Airflow could not answer; with the last line that it said.
+    """
+    ran = subprocess.run(
+        [sys.executable, str(settings.dags / "ask_airflow.py")],
+        input=json.dumps(questions), text=True, capture_output=True, check=False, env=variables, cwd=settings.root,
+    )  # fmt: skip
+    if ran.returncode:
+        said = (ran.stderr.strip().splitlines() or [f"code {ran.returncode}"])[-1]
+        raise PantauError(
+            f"Airflow could not be asked: {said[:400]}",
+            next_step="Compare DATABASE_URL and the AIRFLOW__… variables with docs/reference/cli.md.",
+        )
+    answers: dict[str, Any] = json.loads(ran.stdout)
+    return answers
+
+
 class Runner:
     """A child that runs DAGs one after the other. Use as a context manager."""
 
@@ -53,6 +100,11 @@ class Runner:
         self._tell, self._variables = tell, variables
 
     def __enter__(self) -> "Runner":
+        if scheduler_runs():
+            raise PantauError(
+                "A scheduler runs the DAGs of this database; two at once would run the same tasks.",
+                next_step=f"Trigger the DAG in Airflow ({settings.airflow_url}), or stop the scheduler first.",
+            )
         log = settings.var / "log" / "airflow.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log = open(log, "ab")
@@ -91,6 +143,8 @@ class Runner:
             PantauError: a step failed; the message is the step's own.
         """
         assert self._child.stdin is not None
+        if dag == "close_month":
+            conf = {"ask": False, **conf}  # who runs it here is asked here
         self._child.stdin.write(json.dumps({"dag": dag, "conf": conf}) + "\n")
         self._child.stdin.flush()
         answer = self._answer()

@@ -23,6 +23,13 @@ class Settings(BaseSettings):
     dbt_project: Path = _CHECKOUT / "dbt_project"
     dags: Path = _CHECKOUT / "dags"
     database_url: str = Field(default="", validation_alias="DATABASE_URL")
+    audit_url: str = "http://localhost:8090"  # where readers of a report reach the audit pages
+    airflow_url: str = "http://localhost:8080"  # where people reach Airflow
+    docs_url: str = ""  # where docs/ can be read, for links to runbooks; empty: a path is named instead
+    bind: str = "127.0.0.1"  # the address that our own servers listen on; a container's says 0.0.0.0
+    simulator: bool = False  # whether the running system pulls from the simulator
+    simulator_host: str = "127.0.0.1"  # the name under which the others reach the simulator
+    engineer_mail: str = ""  # the data engineer's address, who is told of late feeds
 
     @property
     def landing(self) -> Path:

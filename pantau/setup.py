@@ -7,11 +7,12 @@ from typing import Any
 import psycopg
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from pantau import catalogue, checks, ledger, warehouse
-from pantau.database import Connection, airflow_database, connect, environment
+from pantau.database import Connection, airflow_database, connect, environment, is_missing, is_there, refused
 from pantau.errors import PantauError
 from pantau.read import raw
 from pantau.settings import settings
@@ -19,12 +20,10 @@ from pantau.settings import settings
 
 def prepare() -> None:
     """Bring the database to what this code and catalogue need. Raises PantauError or dbt's own message."""
-    _databases()
+    databases()
     if _prepared() == (stamp := _stamp()):
         return
-    config = Config()
-    config.set_main_option("script_location", "pantau:migrations")
-    command.upgrade(config, "head")
+    command.upgrade(_alembic(), "head")
     feeds = catalogue.load()
     with connect() as connection:
         connection.execute("select pg_advisory_xact_lock(20200816)")
@@ -37,6 +36,33 @@ def prepare() -> None:
         checks.ensure_views(connection, feeds)
         connection.execute("delete from ops.prepared")
         connection.execute("insert into ops.prepared values (%s)", [stamp])
+
+
+def state() -> list[tuple[str, str, str]]:
+    """What is to be brought up to date: its name, what the database has, what this code wants. Changes nothing."""
+    revision = stamp = ""
+    if is_there(settings.database_url):
+        with connect() as connection:
+            query = "select to_regclass('public.alembic_version') is not null as yes"
+            there = connection.execute(query).fetchone()
+            if there and there["yes"]:
+                row = connection.execute("select version_num from alembic_version").fetchone()
+                revision = row["version_num"] if row else ""
+        stamp = _prepared() or ""
+    return [
+        ("Pantau's tables", revision, _revision_wanted()),
+        ("feeds and registers", stamp[:12], _stamp()[:12]),
+    ]
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "pantau:migrations")
+    return config
+
+
+def _revision_wanted() -> str:
+    return ScriptDirectory.from_config(_alembic()).get_current_head() or ""
 
 
 def _stamp() -> str:
@@ -61,7 +87,7 @@ def _prepared() -> str | None:
         return row["stamp"] if row else None
 
 
-def _databases() -> None:
+def databases() -> None:
     """Create the warehouse's and Airflow's database where they are missing and we may."""
     variables = environment()
     wanted = variables["PGDATABASE"]
@@ -78,12 +104,8 @@ def _databases() -> None:
                         connection.execute(sql.SQL("create database {}").format(sql.Identifier(each)))
                 return
         except psycopg.OperationalError as error:
-            if "does not exist" not in str(error) or name == "postgres":
-                raise PantauError(
-                    f"The database does not let us in: {str(error).strip().splitlines()[-1]}",
-                    where={"host": variables["PGHOST"], "port": variables["PGPORT"], "database": name},
-                    next_step="Compare DATABASE_URL with the server's address, user, password and databases.",
-                ) from error
+            if not is_missing(error) or name == "postgres":
+                raise refused(error) from error
         except psycopg.errors.InsufficientPrivilege as error:
             raise PantauError(
                 f"The databases {wanted} and {airflow_database()} are not both there, and we may not create them.",

@@ -1,34 +1,20 @@
 """The way of one figure: its value → definition → SQL → rows → readings → deliveries → files and their hashes."""
 
-import re
 from typing import Any
 
+from pantau.audit import figure as figures
+from pantau.audit import rows
 from pantau.database import Connection, connect
 from pantau.errors import PantauError
 from pantau.landing import path_of
 from pantau.settings import settings
 
 _MOST = 12  # ranges of rows that are shown
-_ID = re.compile(
-    r"(?P<indicator>K\d+)\.(?P<place>\d{2}(\.\d{2})?)(:(?P<breakdown>[^@/]+))?@(?P<period>\d{4}-\d{2})"
-    r"(/v(?P<version>\d+))?"
-)
-
-
-def parse(figure: str) -> dict[str, str]:
-    """The parts of a figure's id. Raises PantauError where it is none."""
-    match = _ID.fullmatch(figure.strip())
-    if not match:
-        raise PantauError(
-            f"'{figure}' is no figure id.",
-            next_step="Write it as it stands on the page: K2.00@2026-10, K1.11:3T@2026-08/v1, K12.00:APBN@2026-10.",
-        )
-    return {name: value or "" for name, value in match.groupdict().items()}
 
 
 def find(connection: Connection, figure: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """The frozen figure and its release: the published one, or the version that the id names."""
-    asked = parse(figure)
+    asked = figures.parse(figure)
     release = connection.execute(
         "select r.*, p.release_id is not null as published, b.cutoff, b.code_version from ops.release r"
         " join ops.build b on b.id = r.build_id left join ops.published p on p.release_id = r.id"
@@ -68,7 +54,13 @@ def trace(figure: str, *, all_rows: bool = False) -> str:
     """
     with connect() as connection:
         found, release = find(connection, figure)
-        definition = _definition(connection, release, found)
+        registers = registers_of(connection, release["build_id"])
+        definition = next(
+            d
+            for d in registers["indicator_register"]
+            if (d["indicator_id"], d["version"]) == (found["indicator_id"], found["indicator_version"])
+        )
+        page = figures.page(release["period"], release["version"], found["indicator_id"])
         lines = [
             f"{figure}  =  {_plain(found['value'])} {definition['unit_en']}",
             f"  numerator    {_plain(found['numerator'])}",
@@ -80,26 +72,42 @@ def trace(figure: str, *, all_rows: bool = False) -> str:
             f"  SQL          {_model(definition['indicator_id'])}, rolled up by models/marts/rpt_figure.sql"
             f" (code {release['code_version']})",
             f"  build        {release['build_id']}, cut-off at ledger entry {release['cutoff']}",
+            f"  page         {settings.out.name}/audit/{page}#{figures.anchor(found['place'], found['breakdown'])}",
             "",
         ]
+        behind = _behind(connection, release, registers, found)
         for feed in definition["needs_feeds"].split(";"):
-            lines += _feed(connection, release, feed, found, None if all_rows else _MOST)
+            lines += _feed(connection, release, feed, behind, None if all_rows else _MOST)
         return "\n".join(lines)
+
+
+def registers_of(connection: Connection, build: int) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each register, in the versions that the build names."""
+    found = connection.execute(
+        "select v.name, v.rows from ops.build b join ops.register_version v on v.id = any(b.register_version_ids)"
+        " where b.id = %s",
+        [build],
+    ).fetchall()
+    return {row["name"]: row["rows"] for row in found}
+
+
+def _behind(
+    connection: Connection,
+    release: dict[str, Any],
+    registers: dict[str, list[dict[str, Any]]],
+    found: dict[str, Any],
+) -> dict[int, list[int]]:
+    """The source rows of the facts that the figure counts, by reading."""
+    fact = rows.fact_of(found["indicator_id"])
+    if fact is None:
+        return {}
+    grains = figures.grains_of(registers, found["indicator_id"], found["indicator_version"], found["place"])
+    behind = rows.Behind(connection, release["build_id"], release["period"], fact)
+    return behind.numbers(figures.conditions(grains, found["place"], found["breakdown"]))
 
 
 def _plain(value: Any) -> str:
     return "-" if value is None else format(value.normalize() if value else value, ",f")
-
-
-def _definition(connection: Connection, release: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    row = connection.execute(
-        "select x as entry from ops.build b join ops.register_version v on v.id = any(b.register_version_ids)"
-        " cross join jsonb_array_elements(v.rows) x where b.id = %s and v.name = 'indicator_register'"
-        " and x ->> 'indicator_id' = %s and (x ->> 'version')::int = %s",
-        [release["build_id"], found["indicator_id"], found["indicator_version"]],
-    ).fetchone()
-    assert row is not None
-    return row["entry"]
 
 
 def _model(indicator: str) -> str:
@@ -110,80 +118,47 @@ def _model(indicator: str) -> str:
 
 
 def _feed(
-    connection: Connection, release: dict[str, Any], feed: str, found: dict[str, Any], most: int | None
+    connection: Connection, release: dict[str, Any], feed: str, behind: dict[int, list[int]], most: int | None
 ) -> list[str]:
-    row = connection.execute(
-        "select i.how, i.source_period, r.*, d.id as delivery, d.known_at, d.content_hash, d.sender, d.simulated"
-        " from ops.build_input i join ops.reading r on r.id = i.reading_id join ops.delivery d on d.id = r.delivery_id"
-        " where i.build_id = %s and i.feed = %s and i.period = %s",
+    found = connection.execute(
+        "select i.part, i.how, i.source_period, r.*, d.id as delivery, d.known_at, d.content_hash, d.sender,"
+        " d.simulated from ops.build_input i join ops.reading r on r.id = i.reading_id"
+        " join ops.delivery d on d.id = r.delivery_id"
+        " where i.build_id = %s and i.feed = %s and i.period = %s order by i.part",
         [release["build_id"], feed, release["period"]],
-    ).fetchone()
-    if not row:
-        return [f"{feed}: not in this build", ""]
-    files = connection.execute(
-        "select f.*, x.first_source_row, x.last_source_row, x.first_file_row from ops.delivery_file f"
-        " join ops.reading_file x on x.file_no = f.no and x.reading_id = %s where f.delivery_id = %s order by f.no",
-        [row["id"], row["delivery"]],
     ).fetchall()
-    rows = _contributing(connection, release, feed, found)
+    if not found:
+        return [f"{feed}: not in this build", ""]
+    return [line for row in found for line in _part(connection, feed, row, behind.get(row["id"]), most)]
+
+
+def _part(
+    connection: Connection, feed: str, row: dict[str, Any], numbers: list[int] | None, most: int | None
+) -> list[str]:
     lines = [
-        f"{feed}  ({row['how']}, period {row['source_period']}{', SIMULATED' if row['simulated'] else ''})",
+        f"{' '.join([feed, row['part']]).rstrip()}  ({row['how']}, period {row['source_period']}"
+        f"{', SIMULATED' if row['simulated'] else ''})",
         f"  delivery     {row['delivery']}, known {row['known_at']:%Y-%m-%d}, from {row['sender']}",
         f"  reading      {row['id']}: {row['rows']:,} rows = {row['accepted']:,} accepted + {row['refused']:,}"
         f" refused + {row['set_aside']:,} set aside; contract {row['contract_version']}",
     ]
-    for file in files:
-        first, last = (
-            file["first_file_row"],
-            file["first_file_row"] + file["last_source_row"] - file["first_source_row"],
-        )
+    for place in rows.places_of(connection, row["id"]):
+        shift = place.first_file_row - place.first
+        sheet = f" sheet {place.sheet}," if place.sheet else ""
         lines += [
-            f"  file         {file['name']}, {file['bytes']:,} bytes, rows {first:,}..{last:,}",
-            f"  sha256       {file['sha256']}",
-            f"  kept at      {path_of(file['sha256']).relative_to(settings.var.parent)}",
+            f"  file         {place.name}, {place.bytes:,} bytes,{sheet} rows {place.first_file_row:,}.."
+            f"{place.last + shift:,}",
+            f"  sha256       {place.sha256}",
+            f"  kept at      {path_of(place.sha256).relative_to(settings.var.parent)}",
         ]
-        if rows is not None:
-            shift = file["first_file_row"] - file["first_source_row"]
-            mine = [r + shift for r in rows if file["first_source_row"] <= r <= file["last_source_row"]]
+        if numbers is not None:
+            mine = [number + shift for number in numbers if place.first <= number <= place.last]
             lines.append(f"  rows of it   {len(mine):,} rows stand behind this figure: {_ranges(mine, most)}")
     return [*lines, ""]
 
 
-def _contributing(
-    connection: Connection, release: dict[str, Any], feed: str, found: dict[str, Any]
-) -> list[int] | None:
-    """The source rows of the feed that the figure's facts were made from; None where all of it is used."""
-    place, parts = found["place"], found["breakdown"].split(":") if found["breakdown"] else []
-    if feed == "komdigi__desa_4g":
-        return [
-            r["source_row"]
-            for r in connection.execute(
-                "select source_row from facts.fct_desa_4g where build_id = %s and period = %s and has_row"
-                " and (%s = '00' or provinsi_kode = %s or kabupaten_kode = %s) and (%s = '' or tiga_t = %s)"
-                " order by source_row",
-                [release["build_id"], release["period"], place, place, place, *(parts or [""]) * 2],
-            )
-        ]
-    if feed == "kemenkeu__anggaran_tik":
-        version, group = [*parts, "", ""][:2]
-        return [
-            r["source_row"]
-            for r in connection.execute(
-                "select source_row from facts.fct_anggaran_tik where build_id = %s and period = %s"
-                " and versi_anggaran = %s and (%s = '' or kelompok_belanja = %s) order by source_row",
-                [release["build_id"], release["period"], version, group, group],
-            )
-        ]
-    return None
-
-
-def _ranges(rows: list[int], most: int | None) -> str:
+def _ranges(numbers: list[int], most: int | None) -> str:
     """Rows as ranges, `2..40, 44, 51..60`; the first `most` of them."""
-    spans: list[list[int]] = []
-    for row in rows:
-        if spans and row == spans[-1][1] + 1:
-            spans[-1][1] = row
-        else:
-            spans.append([row, row])
+    spans = rows.ranges(numbers)
     told = ", ".join(f"{a:,}" if a == b else f"{a:,}..{b:,}" for a, b in spans[:most])
     return told + (f", and {len(spans) - most:,} more (--all-rows)" if most and len(spans) > most else "")

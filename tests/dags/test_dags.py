@@ -1,6 +1,7 @@
 """The DAG files: they import without error declare what they must, and nothing else."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -16,7 +17,7 @@ import airflow.sdk, airflow.dag_processing.dagbag as b
 from pathlib import Path
 folder = Path(sys.argv[1])
 bag = b.BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
-dags = {d.dag_id: {"tags": sorted(d.tags), "doc": d.doc_md or "", "tasks": {t.task_id: {
+dags = {d.dag_id: {"tags": sorted(d.tags), "doc": d.doc_md or "", "schedule": str(d.schedule), "tasks": {t.task_id: {
     "owner": t.owner, "retries": t.retries, "policy": bool(t.retry_policy)} for t in d.tasks}}
     for d in bag.dags.values()}
 print(json.dumps({"errors": bag.import_errors, "dags": dags, "heavy": [
@@ -38,7 +39,12 @@ def bag(postgres: str) -> dict:
 
 def test_no_import_errors_and_exactly_these_dags(bag: dict) -> None:
     assert bag["errors"] == {}
-    assert set(bag["dags"]) == {"close_month", *(f"feed__{name}" for name in catalogue.load())}
+    assert set(bag["dags"]) == {
+        "approve_release",
+        "close_month",
+        "watch_lateness",
+        *(f"feed__{name}" for name in catalogue.load()),
+    }
 
 
 def test_parsing_imports_nothing_heavy(bag: dict) -> None:
@@ -59,7 +65,25 @@ def test_every_dag_has_docs_owner_tags_and_retries(bag: dict) -> None:
 def test_the_order_of_a_close(bag: dict) -> None:
     assert list(bag["dags"]["close_month"]["tasks"]) == [
         "plan", "build", "check_across", "dbt", "check_marts", "freeze", "render", "publish",
+        "questions", "ask",
     ]  # fmt: skip
+
+
+def test_the_order_of_an_approval(bag: dict) -> None:
+    assert list(bag["dags"]["approve_release"]["tasks"]) == ["question", "ask", "answer", "publish"]
+
+
+def test_every_dag_leads_to_a_runbook_that_is_there(bag: dict) -> None:
+    for name, dag in bag["dags"].items():
+        led = re.findall(r"\]\((docs/runbooks/[a-z-]+\.md)\)", dag["doc"])
+        assert led, name
+        assert all((settings.root / path).is_file() for path in led), name
+
+
+def test_lateness_is_watched_once_a_day_and_told_only_where_there_is_something(bag: dict) -> None:
+    watch = bag["dags"]["watch_lateness"]
+    assert list(watch["tasks"]) == ["watch", "tell"]
+    assert watch["schedule"] == "0 2 * * *"  # 09:00 in Jakarta, after the feeds
 
 
 def test_dag_files_only_declare() -> None:

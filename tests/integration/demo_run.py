@@ -39,9 +39,12 @@ class DemoRun:
     truth: Truth = field(init=False)
 
     def say(self, text: str) -> None:
-        """Write lines into pytest's report, whatever is captured."""
+        """Write lines into pytest's report, whatever is captured; a worker of xdist has no report of its own."""
+        reporter = self.plugins.get_plugin("terminalreporter")
+        if reporter is None:
+            print(text)
+            return
         with self.plugins.get_plugin("capturemanager").global_and_fixture_disabled():
-            reporter = self.plugins.get_plugin("terminalreporter")
             reporter.ensure_newline()
             reporter.write_line(text)
 

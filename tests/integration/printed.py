@@ -4,7 +4,7 @@ Imports nothing of the product.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,13 +12,13 @@ import pypdfium2
 
 # A figure's id as printed: a line may end after any of its marks, and one without a month is of the report's.
 _END = r"(?:\r?\n)?"
+_OPERATOR = "telkomsel|xl|indosat|tri|smartfren|sti"
+_VERDICT = rf"sepakat_{_END}(?:ya|tidak)|(?:operator|komdigi)_{_END}saja"
 _PRINTED = re.compile(
-    rf"K\d+\.{_END}\d\d(?:\.{_END}\d\d(?!\d))?(?::{_END}(?:non-{_END}3T|3T|R?APBN|PERUBAHAN))?(?::{_END}(?:KL|TKDD))?"
+    rf"[KR]\d+\.{_END}\d\d(?:\.{_END}\d\d(?!\d))?(?::{_END}(?:non-{_END}3T|3T|R?APBN|PERUBAHAN|{_OPERATOR}|{_VERDICT}))?"
+    rf"(?::{_END}(?:KL|TKDD))?"
     rf"(?:{_END}@{_END}\d{{4}}-{_END}\d\d(?:/{_END}v\d+)?)?(?![:@]‹)"
 )
-_VERSIONS = [
-    f"{version}{group}" for version in ("RAPBN", "APBN", "PERUBAHAN") for group in ("", ":KL", ":TKDD")
-]
 
 
 def pages_of(path: Path) -> list[str]:
@@ -32,16 +32,25 @@ def indonesian(value: Decimal, decimals: int = 0, signed: bool = False) -> str:
     return ("−" if value < 0 else "+" if signed and value else "") + text
 
 
-def printed_ids(text: str, period: str, codes: Iterable[str], months: Iterable[str]) -> set[str]:
+def english(value: Decimal, decimals: int = 0, signed: bool = False) -> str:
+    """A number as English writes it, worked out apart from Babel."""
+    text = f"{abs(value):,.{decimals}f}"
+    return ("−" if value < 0 else "+" if signed and value else "") + text
+
+
+def printed_ids(
+    text: str, period: str, codes: Mapping[str, Iterable[str]], months: Iterable[str]
+) -> set[str]:
     """The ids of all figures that a report names.
 
     Args:
         text: of all pages, with its line ends.
         period: of the report; an id without a month is of that one.
-        codes, months: what the report's patterns `K2.‹kode›` and `K2.00@‹bulan›` stand for.
+        codes, months: what the report's patterns `K2.‹kode›` (by indicator) and `K2.00@‹bulan›` stand for.
     """
     found = {re.sub(r"\s", "", match) for match in _PRINTED.findall(text)}
-    for word, values in (("‹kode›", codes), ("@‹bulan›", [f"@{m}" for m in months]), ("‹versi›", _VERSIONS)):
-        for begin in re.findall(rf"(K\d+\.(?:00:?)?){word}", text):
-            found |= {begin + value for value in values}
+    for indicator in re.findall(r"(K\d+)\.‹kode›", text):
+        found |= {f"{indicator}.{code}" for code in codes[indicator]}
+    for begin in re.findall(r"(K\d+\.00)@‹bulan›", text):
+        found |= {f"{begin}@{month}" for month in months}
     return {figure if "@" in figure else f"{figure}@{period}" for figure in found}

@@ -31,8 +31,9 @@ from pantau import server
 from pantau.database import connect
 with server.running(), connect() as connection:
     releases = connection.execute(
-        "select r.period, r.version, r.release_hash, r.page_hash, r.context, r.explanation, p.sha256,"
-        " x.release_id is not null as current from ops.release r left join ops.report p on p.release_id = r.id"
+        "select r.period, r.version, r.release_hash, r.page_hash, r.context, r.explanation, array(select p.sha256"
+        " from ops.report p where p.release_id = r.id order by p.language) as reports,"
+        " x.release_id is not null as current from ops.release r"
         " left join ops.published x on x.release_id = r.id where not r.superseded order by 1, 2").fetchall()
     order = connection.execute("select feed, period from ops.delivery order by id").fetchall()
 print(json.dumps({"releases": releases, "order": [list(o.values()) for o in order]}, default=str))
@@ -150,12 +151,14 @@ def _differences(one: Any, other: Any, place: str = "") -> list[str]:
 
 def test_two_checkouts_come_to_the_same_releases_and_pages(two: tuple[Result, Result]) -> None:
     one, other = two
-    shown = {name for name, r in one.releases.items() if r["sha256"]}
+    shown = {name for name, r in one.releases.items() if r["reports"]}
     assert {"2026-08 v1", "2026-08 v2", "2026-09 v1", "2026-10 v1"} == shown
     assert sum(r["current"] for r in one.releases.values()) == 22
     assert not _differences(one.releases, other.releases)
     assert one.pages == other.pages
-    assert set(one.pages.values()) == {r["sha256"] for r in one.releases.values() if r["sha256"]}
+    reports = [digest for r in one.releases.values() for digest in r["reports"]]
+    assert sorted(reports) == sorted(d for name, d in one.pages.items() if name.endswith(".pdf"))
+    assert len(reports) == 2 * len(shown)  # two languages
 
 
 def test_they_landed_the_same_deliveries_in_whatever_order(two: tuple[Result, Result]) -> None:

@@ -1,0 +1,85 @@
+"""Asks a person whether a candidate may be published, and does what the answer says. One run per candidate."""
+
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import HITLOperator
+from airflow.sdk import Param, dag, get_current_context, task
+from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
+
+from pantau.progress import lead_to, runbook, tell_failure
+
+RUNBOOK = "docs/runbooks/close.md"
+DOC = """### Approve a release
+
+question → ask (a person answers: *Required Actions*) → answer → publish.
+
+`close_month` starts one run for each candidate that waits. The form shows the figures, the warnings and the hashes;
+the answer counts for exactly these. Who, when and what stand in the ledger, a refusal too. Newer data makes the
+candidate stale: the answer is refused, and the new candidate asks anew. To ask once more, clear the run: an old answer
+is never used again. See [the runbook]({runbook}).
+"""
+
+
+@dag(
+    dag_id="approve_release",
+    schedule=None,
+    start_date=datetime(2025, 1, 1),
+    is_paused_upon_creation=False,  # it does nothing by itself, and a question that waits unseen helps nobody
+    tags=["close", "approval"],
+    doc_md=DOC.format(runbook=runbook(RUNBOOK)),
+    params={
+        "releases": Param([], type="array", description="id, period, version and hashes of each candidate.")
+    },
+    default_args={
+        "owner": "data-engineering",
+        "retries": 2,
+        "retry_policy": ExceptionRetryPolicy(
+            [RetryRule("pantau.errors.PantauError", RetryAction.FAIL, reason="needs a person")]
+        ),
+        "on_execute_callback": partial(lead_to, written=RUNBOOK),
+        "on_failure_callback": tell_failure,
+    },
+)
+def approve_release() -> None:
+    """Declare the steps and their order."""
+
+    @task.short_circuit
+    def question() -> dict[str, Any] | None:
+        from pantau.release import asking
+
+        return asking.question(get_current_context()["params"]["releases"] or [])
+
+    asked = question()
+    ask = HITLOperator(
+        task_id="ask",
+        subject="{{ ti.xcom_pull('question')['subject'] }}",
+        body="{{ ti.xcom_pull('question')['body'] }}",
+        options=["Approve", "Refuse"],
+        params={
+            "why": Param(
+                None, type=["null", "string"], description="Why you refuse, or what you want to be kept."
+            )
+        },
+    )
+
+    @task.short_circuit
+    def answer(asked: dict[str, Any], given: dict[str, Any]) -> list[int]:
+        from pantau.release import asking
+
+        context = get_current_context()
+        shown, run = context["params"]["releases"], f"approve_release {context['run_id']}"
+        return asking.answer(shown, asked["warnings"], given, run)
+
+    @task
+    def publish(releases: list[int]) -> bool:
+        from pantau.release import publish
+
+        return publish(releases)
+
+    asked >> ask
+    publish(answer(asked, ask.output))
+
+
+approve_release()

@@ -1,0 +1,335 @@
+"""The pages that tell how things stand now: all months, one month, the rules, the ledger. Written anew each time,
+but for the full pages of the ledger.
+"""
+
+from collections import Counter, defaultdict
+from datetime import datetime
+from typing import Any
+
+from pantau import catalogue, checks, periods
+from pantau.audit import axis, punctuality
+from pantau.audit.paper import Paper, entry_link, period_page, stamp
+from pantau.audit.records import SEVERITIES, Records, Row
+from pantau.audit.tree import Tree
+from pantau.periods import JAKARTA
+
+ENTRIES_A_PAGE = 500
+_COLOURS = {"critical": axis.ALARM, "warning": axis.AMBER, "info": axis.INK}
+
+
+def state_of(release: Row) -> str:
+    """candidate, approved, published or replaced."""
+    if release["published"]:
+        return "published"
+    if release["publication_no"]:
+        return "replaced"
+    return "approved" if release["approval_no"] else "candidate"
+
+
+def headlines(records: Records, release: Row) -> list[dict[str, Any]]:
+    """The nation's figure of each indicator of a release under its headline breakdown, K before R, with its row of
+    the register."""
+    found = defaultdict(dict)
+    for figure in records.nation.get(release["id"], []):
+        found[figure["indicator_id"]][figure["breakdown"]] = figure
+    register = records.registers(records.builds[release["build_id"]])["indicator_register"]
+    definitions = {(d["indicator_id"], d["version"]): d for d in register}
+    shown = []
+    for indicator, its in found.items():
+        definition = definitions[indicator, next(iter(its.values()))["indicator_version"]]
+        wanted = (definition["headline_breakdown"] or "").split(";")
+        figure = next((its[b] for b in (*wanted, "") if b in its), None)
+        if figure:
+            shown.append({"definition": definition, "figure": figure})
+    return sorted(
+        shown, key=lambda x: (x["definition"]["indicator_id"][0], int(x["definition"]["indicator_id"][1:]))
+    )
+
+
+# ---------------------------------------------------------------- all months
+
+
+def write_index(tree: Tree, paper: Paper, records: Records) -> None:
+    """All months with their releases."""
+    months = []
+    for period in reversed(records.periods):
+        releases = records.versions.get(period, [])
+        standing = next(
+            (r for r in reversed(releases) if r["publication_no"]), releases[-1] if releases else None
+        )
+        build = records.standing_build(period)
+        failed = [r for r in records.results(build, period) if not r["passed"]] if build else []
+        months.append(
+            {
+                "period": period,
+                "year": period[:4],
+                "releases": [{"release": r, "state": state_of(r)} for r in releases],
+                "standing": standing,
+                "figures": {h["definition"]["indicator_id"]: h for h in headlines(records, standing)} if standing else {},
+                "failed": Counter(r["severity"] for r in failed),
+                "blocked": _blocked(records, period) is not None,
+            }
+        )  # fmt: skip
+    names = {i: h["definition"] for m in months for i, h in m["figures"].items()}
+    order = sorted(names, key=lambda i: (i[0], int(i[1:])))
+    tree.write(
+        "index.html",
+        paper.render(
+            "index.html.j2", "index.html",
+            months=months, indicators=[names[i] for i in order],
+            published=sum(1 for r in records.releases.values() if r["publication_no"]),
+            deliveries=len(records.deliveries), findings=len(records.findings),
+            **_chain(records), simulated=any(d["simulated"] for d in records.deliveries.values()),
+        ),
+    )  # fmt: skip
+
+
+def _chain(records: Records) -> dict[str, Any]:
+    broken = [e for e in records.entries if not e["holds"]]
+    return {
+        "entry_count": len(records.entries),
+        "broken": broken,
+        "head": records.entries[-1] if records.entries else None,
+    }
+
+
+def _blocked(records: Records, period: str) -> Row | None:
+    """The newest build of a month, where the gate has refused it."""
+    build = records.last_build(period)
+    return build if build and build["outcome"] == "blocked" else None
+
+
+# ---------------------------------------------------------------- one month
+
+
+def write_period(tree: Tree, paper: Paper, records: Records, period: str) -> None:
+    """Who has to act, what arrived, what the checks say, what was released."""
+    releases = records.versions.get(period, [])
+    build = records.standing_build(period)
+    lines = punctuality.lines(records, period)
+    rules = _rules(records, period, build)
+    entries = _entries(records, period)
+    path = period_page(period)
+    tree.write(
+        path,
+        paper.render(
+            "period.html.j2", path,
+            period=period,
+            before=periods.shift(period, -1) if periods.shift(period, -1) in records.periods else None,
+            after=periods.shift(period, 1) if periods.shift(period, 1) in records.periods else None,
+            releases=[{"release": r, "state": state_of(r), "headlines": headlines(records, r)} for r in releases],
+            is_opening=bool(releases) and releases[0]["reason"] == "opening",
+            blocked=_blocked(records, period),
+            acts=_acts(records, period, lines),
+            axis=_axis(paper, records, period),
+            lines=lines,
+            kinds=Counter(_kind(line) for line in lines),
+            totals={
+                name: sum(line["reading"][name] for line in lines if line["reading"])
+                for name in ("rows", "accepted", "refused", "set_aside")
+            },
+            months=[periods.shift(period, n) for n in range(1 - punctuality.MONTHS, 1)],
+            rules=rules,
+            failed=Counter(rule["severity"] for rule in rules if rule["now"]),
+            entries=entries,
+            link_to=lambda number: entry_link(number, ENTRIES_A_PAGE),
+            **_chain(records),
+            simulated=any(line["delivery"]["simulated"] for line in lines if line["delivery"]),
+        ),
+    )  # fmt: skip
+
+
+def _kind(line: dict[str, Any]) -> str:
+    return line["now"].kind
+
+
+def _acts(records: Records, period: str, lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What keeps the month from being right, and who has to do something about it: the worst first."""
+    found: list[dict[str, Any]] = []
+    if blocked := _blocked(records, period):
+        found += [
+            {
+                "kind": "blocked",
+                "finding": r["finding"],
+                "rule": r["finding"]["rule"],
+                "rows": r["failing_rows"],
+            }
+            for r in records.results(blocked, period)
+            if not r["passed"] and r["severity"] == "critical"
+        ]
+    for release in records.versions.get(period, []):
+        if state_of(release) in ("candidate", "approved"):
+            found.append({"kind": state_of(release), "release": release})
+    for line in lines:
+        if not line["first"] and line["due"] and line["how"] != "own":
+            found.append({"kind": "missing" if line["is_due_over"] else "waiting", "line": line})
+        unread = [d for d in line["arrived"] if d["id"] not in records.readings_of and not d["rejected"]]
+        found += [{"kind": "unread", "line": line, "delivery": d} for d in unread]
+    build = records.standing_build(period)
+    if build:
+        found += [
+            {
+                "kind": "warning",
+                "finding": r["finding"],
+                "rule": r["finding"]["rule"],
+                "rows": r["failing_rows"],
+            }
+            for r in records.results(build, period)
+            if not r["passed"] and r["severity"] == "warning"
+        ]
+    return found
+
+
+def _axis(paper: Paper, records: Records, period: str) -> Any:
+    said = paper.words["axis"]
+    arrivals: list[tuple[datetime, str, str]] = []
+    due = set()
+    for (name, part, at), arrived in records.arrived.items():
+        feed = catalogue.load().get(name)
+        if at != period or feed is None:
+            continue
+        kind = punctuality.month(records, feed, part, period).kind
+        title = feed.parts[part] or feed.title.id
+        for no, delivery in enumerate(arrived):
+            how = "again" if no else "late" if kind == "late" else "came"
+            arrivals.append((delivery["known_at"], how, title))
+        if feed.due_day and kind in ("on_time", "late"):
+            due.add(periods.day_end(periods.due(period, feed.due_day)))
+    lanes = [_lane(paper, records, r) for r in records.releases.values() if r["period"] == period]
+    if (blocked := _blocked(records, period)) and blocked["first_period"] == blocked["last_period"]:
+        at = records.entries[blocked["ledger_no"] - 1]["product_at"]
+        lanes.append(
+            {"name": said["build"], "state": said["held"], "points": [(at, "blocked")], "note": said["gate"]}
+        )  # fmt: skip
+    if not arrivals and not lanes:
+        return ""
+    return axis.month_axis(
+        arrivals,
+        lanes,
+        sorted(due),
+        said,
+        paper.at,
+        lambda when: f"{when.astimezone(JAKARTA).day} {paper.month(periods.of(when), True)[:3]}",
+    )
+
+
+def _lane(paper: Paper, records: Records, release: Row) -> dict[str, Any]:
+    points = [
+        (records.entries[number - 1]["product_at"], kind)
+        for number, kind in (
+            (release["ledger_no"], "candidate"),
+            (release["approval_no"], "approved"),
+            (release["publication_no"], "published"),
+        )
+        if number
+    ]
+    state = "superseded" if release["superseded"] else state_of(release)
+    return {
+        "name": f"v{release['version']}",
+        "state": paper.words["state"][state],
+        "points": points,
+        "note": paper.words["reason"][release["reason"]],
+    }
+
+
+# ---------------------------------------------------------------- rules
+
+
+def _rules(records: Records, period: str, build: Row | None) -> list[dict[str, Any]]:
+    """Every rule that was judged for a month, with a year of failing rows; what fails comes first, the worst of it."""
+    if build is None:
+        return []
+    year = [_failing(records, periods.shift(period, n)) for n in range(1 - punctuality.MONTHS, 0)]
+    known = {rule.id: rule.record() for rule in checks.load_rules()}
+    grouped = defaultdict(list)
+    for result in records.results(build, period):
+        grouped[result["rule_id"], result["severity"]].append(result)
+    rules = []
+    for (rule_id, severity), its in grouped.items():
+        findings = [r["finding"] for r in its if r["finding"]]
+        earlier = [month.get(rule_id) for month in year]
+        judged = [rows for rows in earlier if rows is not None]
+        now = sum(r["failing_rows"] for r in its)
+        colour = _COLOURS[severity] if now else axis.INK
+        rules.append(
+            {
+                "id": rule_id,
+                "severity": severity,
+                "border": its[0]["border"],
+                "record": findings[0]["rule"] if findings else known.get(rule_id),
+                "now": now,
+                "judged": len(its),
+                "findings": findings,
+                "bars": axis.bars([*earlier, now], colour, ", ".join("–" if n is None else str(n) for n in (*earlier, now))),
+                "usual": (min(judged), max(judged)) if judged else None,
+                "year": [*earlier, now],
+            }
+        )  # fmt: skip
+    return sorted(rules, key=lambda r: (not r["now"], SEVERITIES.index(r["severity"]), r["id"]))
+
+
+def _failing(records: Records, period: str) -> dict[str, int]:
+    if period not in records.failing:
+        build = records.standing_build(period)
+        found = Counter[str]()
+        for result in records.results(build, period) if build else []:
+            found[result["rule_id"]] += result["failing_rows"]
+        records.failing[period] = dict(found)
+    return records.failing[period]
+
+
+def write_rules(tree: Tree, paper: Paper) -> None:
+    """The rules as they stand today, each with the text that decides."""
+    rules = sorted(checks.load_rules(), key=lambda r: (SEVERITIES.index(r.severity), r.id))
+    tree.write(
+        "rules/index.html",
+        paper.render(
+            "rules.html.j2", "rules/index.html", rules=rules, kinds=Counter(r.severity for r in rules), simulated=False
+        ),
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- ledger
+
+
+def _entries(records: Records, period: str) -> list[Row]:
+    """What the ledger holds of a month: of its deliveries, readings, checks, builds and releases."""
+    builds = {b["id"] for b in records.builds.values() if b["first_period"] <= period <= b["last_period"]}
+    readings = {
+        r["id"] for r in records.readings.values() if records.deliveries[r["delivery_id"]]["period"] == period
+    }
+
+    def concerns(entry: Row) -> bool:
+        what = entry["what"]
+        if entry["kind"] == "build":
+            return bool(what["first_period"] <= period <= what["last_period"])
+        if entry["kind"] in ("check", "build_outcome"):
+            return what.get("reading") in readings or what.get("build") in builds
+        return bool(what.get("period") == period)
+
+    return [entry for entry in records.entries if concerns(entry)]
+
+
+def write_ledger(tree: Tree, paper: Paper, records: Records) -> None:
+    """All entries, a page for each stretch of them; a full page is written once, unless its chain breaks."""
+    pages = [
+        records.entries[n : n + ENTRIES_A_PAGE] for n in range(0, len(records.entries), ENTRIES_A_PAGE)
+    ] or [[]]
+    for number, entries in enumerate(pages, 1):
+        path = f"ledger/{number}.html"
+
+        def make(path: str = path, number: int = number, entries: list[Row] = entries) -> None:
+            page = paper.render(
+                "ledger.html.j2", path,
+                shown=entries, number=number, pages=len(pages), simulated=False,
+            )  # fmt: skip
+            tree.write(path, page)
+
+        holds = all(e["holds"] for e in entries)
+        tree.once(path, stamp(path, len(pages), holds, [(e["no"], e["hash"]) for e in entries]), make)
+    tree.write(
+        "ledger/index.html",
+        paper.render(
+            "ledger_index.html.j2", "ledger/index.html", pages=pages, **_chain(records), simulated=False
+        ),
+    )

@@ -1,0 +1,228 @@
+"""What the pages tell of: the platform's tables, read once and in one snapshot, and how their rows belong together.
+
+Promise: nothing is worked out here that is not written there; all pages of one writing show the same moment.
+"""
+
+from collections import defaultdict
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from pantau import clock, ledger
+from pantau.audit.rows import rows_by_region
+from pantau.audit.trace import registers_of
+from pantau.database import Connection
+from pantau.read import REGISTER
+from pantau.release.figures import NATION
+
+Row = dict[str, Any]
+SEVERITIES = ("critical", "warning", "info")
+
+
+class Records:
+    """The tables of schema `ops`. The connection's transaction must be one snapshot."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.now: datetime = clock.now(connection)
+        self.failing: dict[str, dict[str, int]] = {}  # by period and rule; filled in by who asks
+        self._registers: dict[str, dict[str, list[Row]]] = {}
+        self._names: dict[int | None, dict[str, str]] = {}
+        self._labels: dict[int, dict[str, str]] = {}
+        self.entries = ledger.entries(connection)
+        self.deliveries = self._keyed(
+            "select d.*, d.id in (select ops.rejected(%s)) as rejected from ops.delivery d order by d.ledger_no",
+            [len(self.entries)],
+        )
+        self.readings = self._keyed("select * from ops.reading order by ledger_no")
+        self.builds = self._keyed(
+            "select b.*, o.outcome from ops.build b left join ops.build_outcome o on o.build_id = b.id"
+            " where b.purpose <> 'rebuild' order by b.id"
+        )
+        self.releases = self._keyed(
+            "select r.*, a.approver, a.acknowledged, a.ledger_no as approval_no, p.ledger_no as publication_no,"
+            " r.id in (select release_id from ops.published) as published from ops.release r"
+            " left join ops.approval a on a.release_id = r.id left join ops.publication p on p.release_id = r.id"
+            " order by r.period, r.version, r.id"
+        )
+        self.findings = self._keyed(
+            "select f.*, c.border, c.feed, c.reading_id, c.build_id, c.ledger_no, d.id as delivery_id, d.part,"
+            " d.period from ops.finding f join ops.check_run c on c.id = f.check_run_id"
+            " left join ops.reading r on r.id = c.reading_id left join ops.delivery d on d.id = r.delivery_id"
+            " order by f.id"
+        )
+
+    def _all(self, query: str, values: list[Any] | None = None) -> list[Row]:
+        return self.connection.execute(query, values).fetchall()
+
+    def _keyed(self, query: str, values: list[Any] | None = None) -> dict[int, Row]:
+        return {row["id"]: row for row in self._all(query, values)}
+
+    # -------------------------------------------------------------- deliveries
+
+    @cached_property
+    def files(self) -> dict[int, list[Row]]:
+        """The files of each delivery."""
+        found = defaultdict(list)
+        for row in self._all("select * from ops.delivery_file order by delivery_id, no"):
+            found[row["delivery_id"]].append(row)
+        return dict(found)
+
+    @cached_property
+    def readings_of(self) -> dict[int, list[Row]]:
+        """The readings of each delivery, the oldest first."""
+        found = defaultdict(list)
+        for row in self.readings.values():
+            found[row["delivery_id"]].append(row)
+        return dict(found)
+
+    @cached_property
+    def arrived(self) -> dict[tuple[str, str, str], list[Row]]:
+        """Deliveries by feed, part and period, the oldest first."""
+        found = defaultdict(list)
+        for row in self.deliveries.values():
+            found[row["feed"], row["part"], row["period"]].append(row)
+        return dict(found)
+
+    def told_of(self, kind: str, key: str) -> dict[Any, list[Row]]:
+        """The ledger's entries of a kind, by what they say under a key."""
+        found = defaultdict(list)
+        for entry in self.entries:
+            if entry["kind"] == kind and entry["what"].get(key) is not None:
+                found[entry["what"][key]].append(entry)
+        return dict(found)
+
+    # -------------------------------------------------------------- builds and releases
+
+    @cached_property
+    def inputs(self) -> dict[tuple[int, str], list[Row]]:
+        """The manifest of each build, for each period that it closes."""
+        found = defaultdict(list)
+        for row in self._all(
+            "select i.* from ops.build_input i join ops.build b on b.id = i.build_id"
+            " and i.period between b.first_period and b.last_period order by i.build_id, i.feed, i.part"
+        ):
+            found[row["build_id"], row["period"]].append(row)
+        return dict(found)
+
+    @cached_property
+    def versions(self) -> dict[str, list[Row]]:
+        """The releases of each period that stand, the oldest first."""
+        found = defaultdict(list)
+        for row in self.releases.values():
+            if not row["superseded"]:
+                found[row["period"]].append(row)
+        return dict(found)
+
+    @cached_property
+    def periods(self) -> list[str]:
+        """Every month with a release or a build, the oldest first."""
+        return sorted({*self.versions, *(b["first_period"] for b in self.builds.values())})
+
+    def last_build(self, period: str) -> Row | None:
+        """The newest build of a period."""
+        found = [b for b in self.builds.values() if b["first_period"] <= period <= b["last_period"]]
+        return found[-1] if found else None
+
+    def standing_build(self, period: str) -> Row | None:
+        """The build of the release that is published, else the newest one."""
+        published = [r for r in self.versions.get(period, []) if r["published"]]
+        return self.builds[published[0]["build_id"]] if published else self.last_build(period)
+
+    @cached_property
+    def nation(self) -> dict[int, list[Row]]:
+        """The nation's figures of each release."""
+        found = defaultdict(list)
+        for row in self._all(
+            'select * from ops.figure where place = %s order by indicator_id, breakdown collate "C"', [NATION]
+        ):
+            found[row["release_id"]].append(row)
+        return dict(found)
+
+    def figures(self, release: int) -> list[Row]:
+        """The frozen figures of a release."""
+        return self._all("select * from ops.figure where release_id = %s", [release])
+
+    def registers(self, build: Row) -> dict[str, list[Row]]:
+        """The rows of each register as the build names them."""
+        key = str(build["register_version_ids"])
+        if key not in self._registers:
+            self._registers[key] = registers_of(self.connection, build["id"])
+        return self._registers[key]
+
+    def sql(self, build: int) -> dict[str, str]:
+        """The SQL of each model as the build ran it; nothing for a build that was made before it was kept."""
+        return {
+            row["model"]: row["sql"]
+            for row in self._all("select model, sql from ops.build_sql where build_id = %s", [build])
+        }
+
+    @cached_property
+    def reports(self) -> dict[int, list[Row]]:
+        """The PDF files of each release."""
+        found = defaultdict(list)
+        for row in self._all("select * from ops.report order by name, language desc"):
+            found[row["release_id"]].append(row)
+        return dict(found)
+
+    # -------------------------------------------------------------- regions
+
+    def names(self, build: Row, period: str) -> dict[str, str]:
+        """Names of the regions, by code, in the register that stands for a month of a build."""
+        inputs = self.inputs.get((build["id"], period), [])
+        reading = next((i["reading_id"] for i in inputs if i["feed"] == REGISTER), None)
+        if reading not in self._names:
+            found = self._all(
+                "select kode, nama from raw.kemendagri__wilayah where reading_id = %s", [reading]
+            )
+            self._names[reading] = {row["kode"]: row["nama"] for row in found}
+        return self._names[reading]
+
+    def labels(self, feed: str, reading: int, shift: int) -> dict[str, str]:
+        """The row of each region in the file of a register or list, as text; `shift` leads from source row to it."""
+        if reading not in self._labels:
+            found = rows_by_region(self.connection, feed, reading)
+            self._labels[reading] = {region: str(number + shift) for region, number in found.items()}
+        return self._labels[reading]
+
+    # -------------------------------------------------------------- checks
+
+    @cached_property
+    def _runs(self) -> dict[tuple[str, int], Row]:
+        """The newest check run of each reading, and of each build at each border."""
+        return {
+            (row["border"], row["reading_id"] or row["build_id"]): row
+            for row in self._all("select * from ops.check_run order by id")
+        }
+
+    @cached_property
+    def _results(self) -> dict[int, list[Row]]:
+        found = defaultdict(list)
+        for row in self._all("select * from ops.check_result order by check_run_id, rule_id"):
+            found[row["check_run_id"]].append(row)
+        return dict(found)
+
+    @cached_property
+    def _findings_of(self) -> dict[tuple[int, str], Row]:
+        return {(row["check_run_id"], row["rule_id"]): row for row in self.findings.values()}
+
+    def results(self, build: Row, period: str) -> list[Row]:
+        """What the checks behind a build say of a period: results, each with its border, feed and finding.
+
+        The checks of a build that closes many months at once speak of all of them and are left out.
+        """
+        keys = [("raw", i["reading_id"]) for i in self.inputs.get((build["id"], period), [])]
+        if build["first_period"] == build["last_period"]:
+            keys += [("across", build["id"]), ("marts", build["id"])]
+        runs = [self._runs[key] for key in dict.fromkeys(keys) if key in self._runs]
+        return [
+            {
+                **result,
+                "border": run["border"],
+                "feed": run["feed"],
+                "reading_id": run["reading_id"],
+                "finding": self._findings_of.get((run["id"], result["rule_id"])),
+            }
+            for run in runs
+            for result in self._results[run["id"]]
+        ]

@@ -1,0 +1,148 @@
+"""The pages of the rows behind a release's figures: villages, sites, obligations, accounts, each with the row of every
+delivery that made it.
+
+Opening history names the rows that are in a numerator and tells the others by the numbers of their rows alone.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from html import escape
+from itertools import groupby
+
+from markupsafe import Markup
+
+from pantau.audit import rows as rows_of
+from pantau.audit.paper import Paper, bytes_path, printable
+from pantau.audit.records import Records, Row
+from pantau.audit.rows import CELL, LINE, Behind, Fact, Source
+
+
+@dataclass(frozen=True)
+class Column:
+    """A delivery among the columns of a page of rows, under one letter."""
+
+    letter: str
+    source: Source
+
+    @property
+    def in_files(self) -> bool:
+        """Whether its rows are told as file and row of it."""
+        return len(self.source.places) > 1
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows of one group (a regency, say), ready to be set; and the rows that are not named."""
+
+    code: str
+    name: str
+    count: int
+    body: Markup
+    others: int = 0
+    ranges: str = ""
+
+
+def page_of(fact: Fact, place: str, breakdown: str) -> str | None:
+    """The page with the rows of a figure; None where they are on several."""
+    if fact.page == "provinsi_kode":
+        return None if place == "00" else place[:2]
+    return breakdown.partition(":")[0] or None
+
+
+def counts(records: Records, build: Row, period: str, fact: Fact) -> dict[str, int]:
+    """The pages of a fact's rows, with how many rows each stands for."""
+    found = records.connection.execute(
+        f"select {fact.page} as page, count(*) as n from facts.{fact.table}"  # noqa: S608  names of our own
+        f" where build_id = %s and period = %s and {fact.counted} group by 1 order by 1",
+        [build["id"], period],
+    )
+    return {row["page"]: row["n"] for row in found}
+
+
+def write(
+    records: Records, paper: Paper, this: Row, build: Row, indicators: Iterable[str]
+) -> Iterator[tuple[str, str]]:
+    """The pages of a release's rows, each as its path and what stands on it."""
+    shown = set(indicators)
+    for fact in rows_of.FACTS:
+        if counted := [i for i in fact.indicators if i in shown]:
+            behind = Behind(records.connection, build["id"], this["period"], fact)
+            yield from _of_fact(records, paper, this, build, behind, counted)
+
+
+def _of_fact(
+    records: Records, paper: Paper, this: Row, build: Row, behind: Behind, indicators: list[str]
+) -> Iterator[tuple[str, str]]:
+    fact, names = behind.fact, records.names(build, this["period"])
+    brief = fact.brief if this["reason"] == "opening" else ""
+    columns = [
+        Column("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[no], source)
+        for no, source in enumerate((*behind.own, *behind.lists))
+    ]
+    others = _others(behind) if brief else {}
+    named = _named(records, paper, behind, names, brief)
+    for page in sorted({*named, *others}):
+        bodies, ranges = named.get(page, {}), others.get(page, {})
+        groups = [
+            Group(code, _name(fact, code, names, paper), *bodies.get(code, (0, Markup(""))), *ranges.get(code, (0, "")))
+            for code in sorted({*bodies, *ranges})
+        ]
+        path = f"{this['period']}/v{this['version']}/rows/{fact.table}/{page}.html"
+        yield path, paper.render(
+            "rows.html.j2", path,
+            this=this, fact=fact, page=page, page_name=names.get(page) or paper.words["breakdown"].get(page, page),
+            indicators=indicators, columns=columns, groups=groups, count=sum(g.count for g in groups),
+            others=sum(g.others for g in groups), brief=bool(brief),
+            files=[(c, place, bytes_path(place.sha256, place.name)) for c in columns for place in c.source.places],
+            simulated=build["simulated"],
+        )  # fmt: skip
+
+
+def _named(
+    records: Records, paper: Paper, behind: Behind, names: dict[str, str], brief: str
+) -> dict[str, dict[str, tuple[int, Markup]]]:
+    """By page and group: how many rows are named, and the rows."""
+    lists = [_labels(records, source) for source in behind.lists]
+    words = paper.words["cell"]
+    found: dict[str, dict[str, tuple[int, Markup]]] = {}
+    for (page, group), lines in groupby(
+        behind.lines(only=brief, yes=words["yes"], no=words["no"]), key=lambda line: line[:2]
+    ):
+        if behind.fact.region:
+            texts = [
+                CELL.join([key, names.get(region, ""), text, *(its.get(region, "–") for its in lists)])
+                for _, _, key, region, text in lines
+            ]
+        else:
+            texts = [f"{key}{CELL}{text}" for _, _, key, _, text in lines]
+        # Escaped as a whole, then cut into cells: nothing that was delivered holds the two separators.
+        cells = escape(printable(LINE.join(texts), keep=CELL + LINE))
+        body = cells.replace(CELL, "<td>").replace(LINE, "\n<tr><td>")
+        found.setdefault(page, {})[group] = (len(texts), Markup("<tr><td>" + body))  # noqa: S704
+    return found
+
+
+def _labels(records: Records, source: Source) -> dict[str, str]:
+    """The row in the file for each region of a register or list; it comes as one file."""
+    shift = source.places[0].first_file_row - source.places[0].first
+    return records.labels(source.feed, source.reading_id, shift)
+
+
+def _name(fact: Fact, code: str, names: dict[str, str], paper: Paper) -> str:
+    return names.get(code) or paper.words["breakdown"].get(code, "") or ("" if fact.group.endswith("_kode") else code)
+
+
+def _others(behind: Behind) -> dict[str, dict[str, tuple[int, str]]]:
+    """By page and group: how many rows are not named, and their stretches in the file of the first delivery."""
+    source = behind.own[0]
+    shift = source.places[0].first_file_row - source.places[0].first
+    found: dict[str, dict[str, tuple[int, str]]] = {}
+    for (page, group), spans in groupby(behind.stretches(), key=lambda span: span[:2]):
+        told = [(first + shift, last + shift) for _, _, first, last in spans]
+        found.setdefault(page, {})[group] = (
+            sum(last - first + 1 for first, last in told),
+            ", ".join(f"{first}–{last}" if first < last else str(first) for first, last in told),
+        )
+    return found
+
+

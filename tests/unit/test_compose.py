@@ -1,0 +1,110 @@
+"""docker-compose.yml and the Dockerfile start what `pantau up` starts, bundle no secret and open nothing to others."""
+
+import json
+import re
+import subprocess
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from pantau.processes import PROCESSES
+from pantau.settings import settings
+
+SERVICES: dict[str, Any] = yaml.safe_load((settings.root / "docker-compose.yml").read_text())["services"]
+OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+
+
+def test_it_is_a_compose_file() -> None:
+    schema = json.loads((settings.root / "tests/fixtures/compose/compose-spec.json").read_text())
+    compose = yaml.safe_load((settings.root / "docker-compose.yml").read_text())
+    jsonschema.Draft202012Validator(schema).validate(compose)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(schema).validate({**compose, "services": {"x": {"imagination": "y"}}})
+
+
+def test_its_services_are_exactly_the_registered_processes() -> None:
+    assert {name: service["command"] for name, service in OURS.items()} == {
+        name: ["process", name] for name in PROCESSES
+    }
+    assert set(SERVICES) - set(OURS) == {"database"}
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_each_is_checked_by_itself_and_waits_for_the_migration(name: str) -> None:
+    service = OURS[name]
+    if PROCESSES[name].ends:
+        assert service["depends_on"] == {"database": {"condition": "service_healthy"}}
+        assert service["restart"] == "on-failure"
+        return
+    assert service["healthcheck"]["test"] == ["CMD", "pantau", "process", name, "--check"]
+    assert service["depends_on"] == {"init": {"condition": "service_completed_successfully"}}
+    assert service["restart"] == "unless-stopped"
+
+
+def test_the_simulator_runs_in_the_demo_alone() -> None:
+    assert {name for name, service in OURS.items() if service.get("profiles")} == {"simulator"}
+    assert OURS["simulator"]["profiles"] == ["demo"]
+
+
+def test_no_secret_is_bundled() -> None:
+    text = (settings.root / "docker-compose.yml").read_text()
+    for line in text.splitlines():
+        for word in ("PASSWORD", "SECRET", "FERNET", "postgresql://"):
+            if word in line and not line.lstrip().startswith("#"):
+                assert re.search(r"\$\{[A-Z_]+:\?", line), line
+    assert set(SERVICES["database"]["environment"]) == {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD"}
+
+
+def test_everything_is_published_on_loopback_alone() -> None:
+    ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
+    assert len(ports) == 2
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_data_lies_in_named_volumes() -> None:
+    volumes = yaml.safe_load((settings.root / "docker-compose.yml").read_text())["volumes"]
+    used = {mount.split(":")[0] for service in SERVICES.values() for mount in service["volumes"]}
+    assert used == set(volumes)
+
+
+def test_env_makes_secrets_once_and_for_their_owner_alone(tmp_path: Any) -> None:
+    (tmp_path / "bin").mkdir()
+    script = tmp_path / "bin" / "env"
+    script.write_bytes((settings.root / "bin" / "env").read_bytes())
+
+    def run(*arguments: str) -> str:
+        subprocess.run(["bash", str(script), *arguments], check=True, capture_output=True)
+        return (tmp_path / ".env").read_text()
+
+    first = run("demo")
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+    assert re.search(r"^POSTGRES_PASSWORD=[0-9a-f]{48}$", first, re.M)
+    assert "COMPOSE_PROFILES=demo" in first
+    assert run() == first
+    (tmp_path / ".env").unlink()
+    second = run()
+    assert "demo" not in second
+    assert second.splitlines()[1] != first.splitlines()[1]
+
+
+def _instructions() -> list[tuple[str, str]]:
+    text = re.sub(r"\\\n", " ", (settings.root / "Dockerfile").read_text())
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return [(word, rest.strip()) for word, _, rest in (line.partition(" ") for line in lines)]
+
+
+def test_the_image_takes_its_environment_from_the_lock_and_runs_as_nobody_special() -> None:
+    instructions = _instructions()
+    assert {word for word, _ in instructions} <= {
+        "FROM", "WORKDIR", "COPY", "RUN", "ENV", "USER", "ENTRYPOINT", "CMD",
+    }  # fmt: skip
+    runs = " ".join(rest for word, rest in instructions if word == "RUN")
+    assert "bin/setup" in runs
+    assert not re.search(r"pip install|curl|wget", runs)
+    assert [rest for word, rest in instructions if word == "USER"] == ["10001"]
+    assert ("ENTRYPOINT", '["pantau"]') in instructions
+    for word, rest in instructions:
+        if word == "COPY":
+            assert all((settings.root / source).exists() for source in rest.split()[:-1]), rest
