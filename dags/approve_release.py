@@ -13,7 +13,7 @@ from pantau.progress import lead_to, runbook, tell_failure
 RUNBOOK = "docs/runbooks/close.md"
 DOC = """### Approve a release
 
-question → ask (a person answers: *Required Actions*) → answer → publish.
+question → ask (a person answers: *Required Actions*) → answer → publish → audit pages.
 
 `close_month` starts one run for each candidate that waits. The form shows the figures, the warnings and the hashes;
 the answer counts for exactly these. Who, when and what stand in the ledger, a refusal too. Newer data makes the
@@ -78,8 +78,14 @@ def approve_release() -> None:
 
         return publish(releases)
 
+    @task
+    def pages() -> None:
+        from pantau.audit.site import write
+
+        write()
+
     asked >> ask
-    publish(answer(asked, ask.output))
+    publish(answer(asked, ask.output)) >> pages()
 
 
 approve_release()

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import Param, dag, get_current_context, task
+from airflow.sdk import Param, dag, get_current_context, task, teardown
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 
 from pantau.progress import lead_to, runbook, tell_failure
@@ -13,7 +13,8 @@ from pantau.progress import lead_to, runbook, tell_failure
 RUNBOOK = "docs/runbooks/close.md"
 DOC = """### Close a month
 
-plan → build (manifest) → checks across feeds → dbt → checks of marts → freeze → render → publish → ask.
+plan → build (manifest) → checks across feeds → dbt → checks of marts → freeze → render → publish → ask; at the end,
+however it went, the audit pages.
 
 Without a person's approval the run ends at a candidate and starts `approve_release`, which asks for it; or
 `pantau approve PERIOD` approves it, and the next run publishes. A critical finding ends it at the gate.
@@ -114,10 +115,17 @@ def close_month() -> None:
 
         return asking.questions(releases, ask=get_current_context()["params"]["ask"])
 
+    @teardown(on_failure_fail_dagrun=True)  # also of a close that the gate has blocked
+    def pages() -> None:
+        from pantau.audit.site import write
+
+        write()
+
     rendered = render(freeze(check_marts(dbt(check_across(build(plan()))))))
     published = publish(rendered)
     open_ = questions(rendered)
     published >> open_
+    published >> pages()
     TriggerDagRunOperator.partial(
         task_id="ask", trigger_dag_id="approve_release", logical_date=None, skip_when_already_exists=True
     ).expand_kwargs(open_)

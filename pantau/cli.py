@@ -284,6 +284,18 @@ def trace(
 
 
 @app.command()
+def audit(
+    everything: Annotated[bool, typer.Option(help="Write every page anew, also of frozen releases.")] = False,
+) -> None:
+    """Write the audit pages: static, to be opened from the folder or served."""
+    from pantau.audit.site import write
+
+    with _ready():
+        index = write(everything=everything)
+    _tell(f"The audit pages begin at {index}")
+
+
+@app.command()
 def report(
     period: Annotated[str, typer.Option(help="2026-10: the month's newest release.")] = "",
     lang: Annotated[str, typer.Option(help="id or en.")] = "id",

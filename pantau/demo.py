@@ -154,6 +154,7 @@ def run(tell: Tell, table: TellTable, seed: int = 1, provinces: str = "") -> Non
         published = release.verify_published(connection)
     tell(f"The hashes of {len(published)} published releases hold.")
     _end(table)
+    tell(f"Every figure's way to its bytes: {settings.out.name}/audit/index.html")
     tell(f"{time.monotonic() - begun:.0f} s")
 
 

@@ -94,17 +94,19 @@ def month_axis(
 
 
 def _arrivals(
-    drawing: Drawing, arrivals: list[tuple[datetime, str, str]], x_of: Callable[[datetime], float], texts: dict[str, str]
-) -> None:  # fmt: skip
+    drawing: Drawing,
+    arrivals: list[tuple[datetime, str, str]],
+    x_of: Callable[[datetime], float],
+    texts: dict[str, str],
+) -> None:
     y = TOP + LANE / 2
     drawing.text(0, y - 2, texts["arrivals"], 12.5, INK, bold=True)
     drawing.text(0, y + 13, texts["came"].format(count=len(arrivals)), 11.5, NOTES)
     drawing.line(LEFT, TOP + LANE, WIDTH, TOP + LANE, stroke=RULE, width=1)
     # What came at one moment is one mark of a kind, with its number and the names of what is special.
     marks = [
-        (x_of(when), kind, [a[2] for a in its])
+        (x_of(when), kind, [name for _, _, name in its])
         for (when, kind), its in groupby(sorted(arrivals), key=lambda a: (a[0], a[1]))
-        for its in [list(its)]
     ]
     placed: list[tuple[float, str, list[str]]] = []
     for x, kind, names in marks:
@@ -122,8 +124,12 @@ def _arrivals(
 
 
 def _lane(
-    drawing: Drawing, lane: dict[str, Any], y: float, x_of: Callable[[datetime], float], moment: Callable[[datetime], str]
-) -> None:  # fmt: skip
+    drawing: Drawing,
+    lane: dict[str, Any],
+    y: float,
+    x_of: Callable[[datetime], float],
+    moment: Callable[[datetime], str],
+) -> None:
     alarm = any(kind == "blocked" for _, kind in lane["points"])
     drawing.text(0, y - 2, lane["name"], 12.5, INK, bold=True)
     drawing.text(0, y + 13, lane["state"], 11.5, ALARM if alarm else NOTES)
@@ -156,12 +162,14 @@ def bars(year: list[int | None], colour: str, alt: str) -> Markup:
     return _embed(drawing, alt, "bars")
 
 
-def columns(series: list[tuple[str, int, bool]], month: Callable[[str, bool], str]) -> Markup:
+def columns(
+    series: list[tuple[str, int, bool]], month: Callable[[str, bool], str], number: Callable[..., str]
+) -> Markup:
     """Failing rows of one rule, month by month, as columns with their numbers; the one that is spoken of is dark.
 
     Args:
         series: of each month its name, the rows, and whether it is that one.
-        month: how months are written.
+        month, number: how months and numbers are written.
     """
     if len(series) < 2:
         return Markup("")
@@ -173,7 +181,9 @@ def columns(series: list[tuple[str, int, bool]], month: Callable[[str, bool], st
         x, height = n * step, max(1.5, 78 * rows / most)
         drawing.rect(x + 4, 100 - height, step - 12, height, fill=INK if this else "#9AA4AE")
         middle = x + step / 2 - 2
-        drawing.text(middle, 95 - height, str(rows), 11.5, INK if this else NOTES, bold=this, anchor="middle")
+        drawing.text(
+            middle, 95 - height, number(rows), 11.5, INK if this else NOTES, bold=this, anchor="middle"
+        )
         if ".." not in period:
             name, _, year = month(period, True).partition(" ")
             drawing.text(middle, 114, name, 11, INK if this else AXIS, bold=this, anchor="middle")

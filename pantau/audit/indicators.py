@@ -244,8 +244,13 @@ def _sum(kind: str, count: int, parts: list[Row], whole: Row) -> dict[str, Any]:
 
 
 def _sql(
-    records: Records, texts: dict[str, str], registers: dict[str, list[Row]], this: Row, build: Row, headline: dict[str, Any]
-) -> dict[str, Any] | None:  # fmt: skip
+    records: Records,
+    texts: dict[str, str],
+    registers: dict[str, list[Row]],
+    this: Row,
+    build: Row,
+    headline: dict[str, Any],
+) -> dict[str, Any] | None:
     """The SQL of the headline figure and what it returns now; None for a build whose SQL was not kept."""
     definition, shown = headline["definition"], headline["figure"]
     indicator, version = definition["indicator_id"], definition["version"]
@@ -262,7 +267,7 @@ def _sql(
     text = figures.sql_of(component, definition, this["period"], where)
     with records.connection.transaction():
         records.connection.execute("select set_config('pantau.build', %s, true)", [str(build["id"])])
-        returned = records.connection.execute(sql.SQL(text)).fetchone()  # type: ignore[arg-type]  # frozen by us
+        returned = records.connection.execute(sql.SQL(text)).fetchone()
     return {
         "session": figures.settings_of(build["id"]),
         "text": figures.sql_of(component, definition, this["period"], []),

@@ -29,7 +29,7 @@ def state_of(release: Row) -> str:
 def headlines(records: Records, release: Row) -> list[dict[str, Any]]:
     """The nation's figure of each indicator of a release under its headline breakdown, K before R, with its row of
     the register."""
-    found = defaultdict(dict)
+    found: dict[str, dict[str, Row]] = defaultdict(dict)
     for figure in records.nation.get(release["id"], []):
         found[figure["indicator_id"]][figure["breakdown"]] = figure
     register = records.registers(records.builds[release["build_id"]])["indicator_register"]
@@ -38,9 +38,7 @@ def headlines(records: Records, release: Row) -> list[dict[str, Any]]:
     for indicator, its in found.items():
         definition = definitions[indicator, next(iter(its.values()))["indicator_version"]]
         wanted = (definition["headline_breakdown"] or "").split(";")
-        figure = next((its[b] for b in (*wanted, "") if b in its), None)
-        if figure:
-            shown.append({"definition": definition, "figure": figure})
+        shown += [{"definition": definition, "figure": its[b]} for b in (*wanted, "") if b in its][:1]
     return sorted(
         shown, key=lambda x: (x["definition"]["indicator_id"][0], int(x["definition"]["indicator_id"][1:]))
     )
@@ -51,25 +49,7 @@ def headlines(records: Records, release: Row) -> list[dict[str, Any]]:
 
 def write_index(tree: Tree, paper: Paper, records: Records) -> None:
     """All months with their releases."""
-    months = []
-    for period in reversed(records.periods):
-        releases = records.versions.get(period, [])
-        standing = next(
-            (r for r in reversed(releases) if r["publication_no"]), releases[-1] if releases else None
-        )
-        build = records.standing_build(period)
-        failed = [r for r in records.results(build, period) if not r["passed"]] if build else []
-        months.append(
-            {
-                "period": period,
-                "year": period[:4],
-                "releases": [{"release": r, "state": state_of(r)} for r in releases],
-                "standing": standing,
-                "figures": {h["definition"]["indicator_id"]: h for h in headlines(records, standing)} if standing else {},
-                "failed": Counter(r["severity"] for r in failed),
-                "blocked": _blocked(records, period) is not None,
-            }
-        )  # fmt: skip
+    months = [_month(records, period) for period in reversed(records.periods)]
     names = {i: h["definition"] for m in months for i, h in m["figures"].items()}
     order = sorted(names, key=lambda i: (i[0], int(i[1:])))
     tree.write(
@@ -82,6 +62,25 @@ def write_index(tree: Tree, paper: Paper, records: Records) -> None:
             **_chain(records), simulated=any(d["simulated"] for d in records.deliveries.values()),
         ),
     )  # fmt: skip
+
+
+def _month(records: Records, period: str) -> dict[str, Any]:
+    releases = records.versions.get(period, [])
+    standing = next(
+        (r for r in reversed(releases) if r["publication_no"]), releases[-1] if releases else None
+    )
+    build = records.standing_build(period)
+    failed = [r for r in records.results(build, period) if not r["passed"]] if build else []
+    shown = headlines(records, standing) if standing else []
+    return {
+        "period": period,
+        "year": period[:4],
+        "releases": [{"release": r, "state": state_of(r)} for r in releases],
+        "standing": standing,
+        "figures": {h["definition"]["indicator_id"]: h for h in shown},
+        "failed": Counter(r["severity"] for r in failed),
+        "blocked": _blocked(records, period) is not None,
+    }
 
 
 def _chain(records: Records) -> dict[str, Any]:
@@ -260,12 +259,16 @@ def _rules(records: Records, period: str, build: Row | None) -> list[dict[str, A
                 "now": now,
                 "judged": len(its),
                 "findings": findings,
-                "bars": axis.bars([*earlier, now], colour, ", ".join("–" if n is None else str(n) for n in (*earlier, now))),
+                "bars": axis.bars([*earlier, now], colour, _told([*earlier, now])),
                 "usual": (min(judged), max(judged)) if judged else None,
                 "year": [*earlier, now],
             }
         )  # fmt: skip
     return sorted(rules, key=lambda r: (not r["now"], SEVERITIES.index(r["severity"]), r["id"]))
+
+
+def _told(year: list[int | None]) -> str:
+    return ", ".join("–" if rows is None else str(rows) for rows in year)
 
 
 def _failing(records: Records, period: str) -> dict[str, int]:

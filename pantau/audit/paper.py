@@ -28,8 +28,11 @@ from pantau.settings import settings
 HERE = Path(__file__).parent
 FOLDER = HERE / "pages"
 LANGUAGE = "id"
+ROWS_A_PAGE = 1000
 ASSETS = ("audit.css", "audit.js")
-FONTS = ("Inter-Regular.ttf", "Inter-SemiBold.ttf", "Inter-LICENSE.txt", "NotoSerif-SemiBold.ttf", "NotoSerif-LICENSE.txt")  # fmt: skip
+FONTS = (
+    "Inter-Regular.ttf", "Inter-SemiBold.ttf", "Inter-LICENSE.txt", "NotoSerif-SemiBold.ttf", "NotoSerif-LICENSE.txt",
+)  # fmt: skip
 # What browsers show as text or hand over to another program; anything else gets an ending that they only save.
 _INERT = {".csv", ".tsv", ".txt", ".json", ".xlsx", ".ods", ".gz", ".zip"}
 _TOKEN = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
@@ -85,6 +88,11 @@ def delivery_page(delivery: int, number: int = 1) -> str:
 def finding_page(finding: int, number: int = 1) -> str:
     """The page of a finding, or one of those that follow it."""
     return f"findings/{finding}{f'-{number}' if number > 1 else ''}.html"
+
+
+def pages_for(rows: int) -> int:
+    """How many pages a list of rows takes."""
+    return max(1, -(-rows // ROWS_A_PAGE))
 
 
 def entry_link(number: int, a_page: int) -> str:

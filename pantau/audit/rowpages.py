@@ -11,6 +11,7 @@ from itertools import groupby
 
 from markupsafe import Markup
 
+from pantau import catalogue
 from pantau.audit import rows as rows_of
 from pantau.audit.paper import Paper, bytes_path, printable
 from pantau.audit.records import Records, Row
@@ -84,7 +85,12 @@ def _of_fact(
     for page in sorted({*named, *others}):
         bodies, ranges = named.get(page, {}), others.get(page, {})
         groups = [
-            Group(code, _name(fact, code, names, paper), *bodies.get(code, (0, Markup(""))), *ranges.get(code, (0, "")))
+            Group(
+                code,
+                _name(fact, code, names, paper),
+                *bodies.get(code, (0, Markup(""))),
+                *ranges.get(code, (0, "")),
+            )
             for code in sorted({*bodies, *ranges})
         ]
         path = f"{this['period']}/v{this['version']}/rows/{fact.table}/{page}.html"
@@ -93,7 +99,9 @@ def _of_fact(
             this=this, fact=fact, page=page, page_name=names.get(page) or paper.words["breakdown"].get(page, page),
             indicators=indicators, columns=columns, groups=groups, count=sum(g.count for g in groups),
             others=sum(g.others for g in groups), brief=bool(brief),
-            files=[(c, place, bytes_path(place.sha256, place.name)) for c in columns for place in c.source.places],
+            sources=[
+                (c, _title(c.source), [(p, bytes_path(p.sha256, p.name)) for p in c.source.places]) for c in columns
+            ],
             simulated=build["simulated"],
         )  # fmt: skip
 
@@ -122,6 +130,11 @@ def _named(
     return found
 
 
+def _title(source: Source) -> str:
+    feed = catalogue.load().get(source.feed)
+    return feed.title_of(source.part).id if feed else source.feed
+
+
 def _labels(records: Records, source: Source) -> dict[str, str]:
     """The row in the file for each region of a register or list; it comes as one file."""
     shift = source.places[0].first_file_row - source.places[0].first
@@ -129,7 +142,11 @@ def _labels(records: Records, source: Source) -> dict[str, str]:
 
 
 def _name(fact: Fact, code: str, names: dict[str, str], paper: Paper) -> str:
-    return names.get(code) or paper.words["breakdown"].get(code, "") or ("" if fact.group.endswith("_kode") else code)
+    return (
+        names.get(code)
+        or paper.words["breakdown"].get(code, "")
+        or ("" if fact.group.endswith("_kode") else code)
+    )
 
 
 def _others(behind: Behind) -> dict[str, dict[str, tuple[int, str]]]:
@@ -144,5 +161,3 @@ def _others(behind: Behind) -> dict[str, dict[str, tuple[int, str]]]:
             ", ".join(f"{first}–{last}" if first < last else str(first) for first, last in told),
         )
     return found
-
-

@@ -4,7 +4,7 @@ Promise: what is listed comes from the build's own facts and manifest; nothing i
 (`pantau trace`) and the audit pages read the same lists.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -155,7 +155,7 @@ class Behind:
                     its.add(by_region[region])
         return {reading: sorted(numbers) for reading, numbers in found.items()}
 
-    def lines(self, *, only: str = "", yes: str, no: str) -> Iterator[tuple[str, str, str, str, str]]:
+    def lines(self, *, only: str = "", yes: str, no: str) -> list[tuple[str, str, str, str, str]]:
         """Page, group, key, region, and one text of the cells and of the row in the file of each of `own`, in the
         order of pages, groups and keys.
 
@@ -173,9 +173,11 @@ class Behind:
             ),
         )
         columns = [fact.page, fact.group, fact.key, fact.region or "null"]
-        return self._select([*(sql.SQL(c) for c in columns), text], only=only, by=(fact.page, fact.group, fact.key))
+        return self._select(
+            [*(sql.SQL(c) for c in columns), text], only=only, by=(fact.page, fact.group, fact.key)
+        )
 
-    def stretches(self) -> Iterator[tuple[str, str, int, int]]:
+    def stretches(self) -> list[tuple[str, str, int, int]]:
         """Of the rows that `brief` leaves out: page, group, and first and last of each stretch of source rows of the
         first of `own`."""
         fact, number = self.fact, self._number(self.own[0])
@@ -194,7 +196,7 @@ class Behind:
             ' group by page, "group", island order by page collate "C", "group" collate "C", min(n)'
         ).format(inner)
         with self._connection.cursor(row_factory=tuple_row) as cursor:
-            yield from cursor.execute(statement)
+            return cursor.execute(statement).fetchall()
 
     def _number(self, source: Source) -> sql.Composable:
         return sql.SQL(self.fact.sources[source.feed]).format(part=sql.Literal(source.part))
@@ -219,11 +221,13 @@ class Behind:
         where: Sequence[tuple[str, str]] = (),
         only: str = "",
         by: Sequence[str] = (),
-    ) -> Iterator[tuple[Any, ...]]:
+    ) -> list[tuple[Any, ...]]:
         order = sql.SQL(", ").join(sql.SQL(f'{column} collate "C"') for column in by)
-        statement = self._statement(columns, where, only) + (sql.SQL(" order by ") + order if by else sql.SQL(""))
+        statement = self._statement(columns, where, only) + (
+            sql.SQL(" order by ") + order if by else sql.SQL("")
+        )
         with self._connection.cursor(row_factory=tuple_row) as cursor:
-            yield from cursor.execute(statement)
+            return cursor.execute(statement).fetchall()
 
 
 def _in_file(number: sql.Composable, source: Source) -> sql.Composed:
@@ -234,10 +238,10 @@ def _in_file(number: sql.Composable, source: Source) -> sql.Composed:
         return sql.SQL("({} + {})::text").format(
             number, sql.Literal(source.places[0].first_file_row - source.places[0].first)
         )
-    return sql.SQL(
-        "width_bucket({n}, {firsts}::bigint[]) || '/' || {n} - ({firsts}::bigint[])[width_bucket({n}, {firsts}::bigint[])]"
-        " + ({rows}::bigint[])[width_bucket({n}, {firsts}::bigint[])]"
-    ).format(n=number, firsts=firsts, rows=rows)
+    bucket = sql.SQL("width_bucket({}, {}::bigint[])").format(number, firsts)
+    return sql.SQL("{b} || '/' || {n} - ({firsts}::bigint[])[{b}] + ({rows}::bigint[])[{b}]").format(
+        b=bucket, n=number, firsts=firsts, rows=rows
+    )
 
 
 def places_of(connection: Connection, reading: int) -> list[Place]:
@@ -250,6 +254,14 @@ def places_of(connection: Connection, reading: int) -> list[Place]:
         [reading],
     ).fetchall()
     return [Place(**row) for row in rows]
+
+
+def in_file(places: Sequence[Place], source_row: Any) -> tuple[Place, int] | None:
+    """The file of a source row and its number there; None for what is no row of it."""
+    for place in places:
+        if isinstance(source_row, int) and place.first <= source_row <= place.last:
+            return place, place.first_file_row + source_row - place.first
+    return None
 
 
 def rows_by_region(connection: Connection, feed: str, reading: int) -> dict[str, int]:

@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from pantau import catalogue
-from pantau.audit import evidence, overview, releases
+from pantau.audit import deliveries, findings, overview, releases
 from pantau.audit.paper import Paper
 from pantau.audit.records import Records
 from pantau.audit.tree import Tree
@@ -39,7 +39,8 @@ def write(*, everything: bool = False) -> Path:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
             _write(tree, Records(connection))
-        done.note = f"{tree.written:,} written, {tree.kept:,} as before: {folder().name}/index.html"
+        where = folder().relative_to(settings.out.parent) / "index.html"
+        done.note = f"{tree.written:,} written, {tree.kept:,} as before: {where}"
     return folder() / "index.html"
 
 
@@ -50,8 +51,8 @@ def _write(tree: Tree, records: Records) -> None:
     for release in records.releases.values():
         if not release["superseded"]:
             releases.write(tree, paper, records, release)
-    evidence.write_findings(tree, paper, records)
-    evidence.write_deliveries(tree, paper, records)
+    findings.write(tree, paper, records)
+    deliveries.write(tree, paper, records)
     overview.write_rules(tree, paper)
     overview.write_ledger(tree, paper, records)
     for period in records.periods:

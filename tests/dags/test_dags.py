@@ -65,12 +65,12 @@ def test_every_dag_has_docs_owner_tags_and_retries(bag: dict) -> None:
 def test_the_order_of_a_close(bag: dict) -> None:
     assert list(bag["dags"]["close_month"]["tasks"]) == [
         "plan", "build", "check_across", "dbt", "check_marts", "freeze", "render", "publish",
-        "questions", "ask",
+        "questions", "pages", "ask",
     ]  # fmt: skip
 
 
 def test_the_order_of_an_approval(bag: dict) -> None:
-    assert list(bag["dags"]["approve_release"]["tasks"]) == ["question", "ask", "answer", "publish"]
+    assert list(bag["dags"]["approve_release"]["tasks"]) == ["question", "ask", "answer", "publish", "pages"]
 
 
 def test_every_dag_leads_to_a_runbook_that_is_there(bag: dict) -> None:

@@ -267,7 +267,7 @@ def test_facts_name_the_rows_that_they_come_from(demo: DemoRun) -> None:
         assert facts == told(f"raw.{feed}", f"{row}, {theirs}"), fact
     claims = told(
         "facts.fct_klaim",
-        "unnest(operator_reading_ids), unnest(operator_source_rows), kode, unnest(operators)",
+        "unnest(operator_reading_ids) as reading, unnest(operator_source_rows) as row, kode, unnest(operators) as part",
     )
     parts = {
         i["reading_id"]: i["part"]
@@ -342,7 +342,7 @@ def test_a_late_operator_is_carried_until_it_comes(demo: DemoRun) -> None:
         )  # fmt: skip
         others = {(part, "own", "2026-09") for part in PARTS if part != "indosat"}
         assert {tuple(i.values()) for i in inputs} == others | {("indosat", how, month)}
-    assert {"late", "18 October 2026"} <= _phrases(made["2026-09", 2]["explanation"]["en"])
+    assert {"late delivery", "20 October 2026"} <= _phrases(made["2026-09", 2]["explanation"]["en"])
 
 
 def _phrases(text: str) -> set[str]:
@@ -669,7 +669,7 @@ def test_every_forecast_is_the_textbooks(demo: DemoRun) -> None:
             keys = [(p, _known(p, (period, version))[-1]) for p in months] + [(period, version)]
             every = [figures[k].get((name, "00", breakdown), (None, None, None))[2] for k in keys]
             since = max((i + 1 for i, value in enumerate(every) if value is None), default=0)
-            history = every[since:]  # nothing was due yet in the first months
+            history = [v for v in every[since:] if v is not None]  # nothing was due yet in the first months
             top = 100.0 if register["kind"] == "ratio_pct" else inf
             for ahead, point in enumerate(forecast["points"], 1):
                 numbers = [Decimal(point[n]) for n in ("value", "low80", "high80", "low95", "high95")]

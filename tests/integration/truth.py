@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import Any
 
 Event = dict[str, Any]
-Figure = tuple[
-    Decimal, Decimal, Any
-]  # numerator, denominator, value: a Decimal, or None of a ratio over zero
+Figure = tuple[Decimal, Decimal, Any]  # numerator, denominator, value; a ratio over zero has none
 Figures = dict[tuple[str, str, str], Figure]  # (indicator, place, breakdown) → figure
 
 DESA_4G, DESA_3T, ANGGARAN = "komdigi__desa_4g", "komdigi__desa_3t", "kemenkeu__anggaran_tik"

@@ -156,6 +156,7 @@
       if (place && text !== undefined) (place.querySelector("b") ?? place).textContent = text;
     }
     const sql = document.getElementById("sql-where");
+    if (sql && location.hash) sql.closest(".sql").scrollTop = 1e6;
     if (sql) sql.textContent = where.map(([column, value]) => `\n    and ${column} = '${value}'`).join("");
   }
 

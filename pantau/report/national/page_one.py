@@ -38,14 +38,15 @@ def headline(source: Source) -> str:
     shown = source.value(left, value) + source.mark(LEFT)
     if value == 0:
         return words.say("headline.done", month=month, total=words.number(left["denominator"]))
+    made = source.forecast(LEFT)
+    if made and Decimal(made["probability"]) < UNLIKELY:
+        key = "headline.on_plan_unlikely" if target and target["on_track"] else "headline.unlikely"
+        return words.say(key, value=shown, deadline=words.month(made["deadline"]))
     if target and target["on_track"]:
         deadline = words.month(target["deadline"])
         return words.say(
             "headline.on_plan", value=shown, target=source.target(left, target["value"]), deadline=deadline
         )
-    made = source.forecast(LEFT)
-    if made and Decimal(made["probability"]) < UNLIKELY:
-        return words.say("headline.unlikely", value=shown, deadline=words.month(made["deadline"]))
     if target and target["on_track"] is False and target["expected"] is not None:
         gap = source.value(left, value - Decimal(target["expected"]))
         return words.say("headline.behind", value=shown, gap=gap, month=month)

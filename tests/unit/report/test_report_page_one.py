@@ -73,6 +73,11 @@ def test_headline_with_a_forecast(probability, says):
     there = source(forecast=True)
     there.context["forecast"][1]["probability"] = probability
     assert page_one.headline(there) == says
+    there.indicator("K2")["target"]["on_track"] = True
+    on_plan = (
+        "3.851, sesuai rencana, tetapi target" if probability < "0.50" else "3.851, sesuai rencana menuju 0"
+    )
+    assert on_plan in page_one.headline(there)
 
 
 @pytest.mark.parametrize(
