@@ -276,7 +276,9 @@ def _keep_sql(build: int, ran: list[Any]) -> None:
                 (
                     build,
                     result.node.name,
-                    result.node.compiled_code.replace(BUILD_SETTING, str(build)).replace(database, "").strip(),
+                    result.node.compiled_code.replace(BUILD_SETTING, str(build))
+                    .replace(database, "")
+                    .strip(),
                 )
                 for result in ran
                 if result.node.resource_type == "model"
