@@ -64,7 +64,7 @@ def approve_release() -> None:
         },
     )
 
-    @task.short_circuit
+    @task.short_circuit(ignore_downstream_trigger_rules=False)
     def answer(asked: dict[str, Any], given: dict[str, Any]) -> list[int]:
         from pantau.release import asking
 
@@ -78,7 +78,7 @@ def approve_release() -> None:
 
         return publish(releases)
 
-    @task
+    @task(trigger_rule="none_failed")  # a refusal is shown too
     def pages() -> None:
         from pantau.audit.site import write
 

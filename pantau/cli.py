@@ -154,7 +154,7 @@ def approve(
 ) -> None:
     """Approve a candidate by its hashes, and publish it."""
     from pantau import checks, release
-    from pantau.runner import Runner
+    from pantau.runner import Runner, scheduler_runs
 
     first, last = _span(period)
     with _ready():
@@ -180,6 +180,9 @@ def approve(
                 [[f.rule, f.rows, f.sentence["en"]] for f in warnings.values()],
             )
         release.approve(waiting, by or getpass.getuser(), list(warnings) if acknowledge else [])
+        if scheduler_runs():
+            _tell("The approval is written. The next run of close_month publishes it: trigger it in Airflow.")
+            return
         opening = waiting[0]["reason"] == "opening"
         with Runner(_tell) as runner:
             for row in waiting[:1] if opening else waiting:
@@ -495,6 +498,19 @@ def process(
         processes.become(name, with_parent)
     if wrong := processes.named(name).wrong(float("inf")):
         raise PantauError(f"{name}: {wrong}.")
+
+
+@app.command()
+def simulate(
+    feed: str,
+    period: Annotated[str, typer.Argument(help="2026-10")],
+    fault: Annotated[str, typer.Argument(help="Such as broken_header; none: off again.")] = "",
+) -> None:
+    """Let the running simulator deliver something faulty, to see what happens; for the demo alone."""
+    from pantau.processes import order_fault
+
+    order_fault(catalogue.feed(feed).name, periods.check(period), fault or None)
+    _tell(f"{feed} {period}: {fault or 'no fault'} from now on. Run the feed to fetch it.")
 
 
 @app.command()

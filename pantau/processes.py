@@ -213,6 +213,18 @@ def endpoints(patience_s: float) -> dict[str, Any]:
             time.sleep(0.2)
 
 
+def order_fault(feed: str, period: str, fault: str | None) -> None:
+    """Turn a fault of the running simulator on, or with None off. Raises PantauError with what it says to nonsense."""
+    at = endpoints(0)
+    answer = httpx.post(
+        f"{at['http']}/_control/fault", json={"feed": feed, "period": period, "fault": fault},
+        headers={"X-Control-Token": at["control_token"]}, timeout=30,
+    )  # fmt: skip
+    if answer.status_code == 400:
+        raise PantauError(answer.json()["error"], next_step="See simulator/README.md.")
+    answer.raise_for_status()
+
+
 def simulator_clock(patience_s: float = _PATIENCE_S) -> datetime:
     """The simulator's present moment. Raises PantauError where it does not run."""
     at = endpoints(patience_s)

@@ -27,6 +27,7 @@ from simulator.obligations import HEADER, KEWAJIBAN
 
 PACKAGE = "desa-4g-bulanan"
 OBLIGATIONS = "kewajiban-operator"
+SITE = "https://data.simulasi.invalid"
 MOST_ROWS = 32_000  # of one answer, as CKAN has it
 ERROR_PAGE = (
     '<!DOCTYPE html>\n<html lang="id"><head><title>Sedang dalam perbaikan</title></head>\n'
@@ -298,7 +299,8 @@ def _rows_resource(request: Request, ready: Ready) -> dict[str, Any]:
 
 
 def _help(request: Request) -> str:
-    return f"{request.base_url}api/3/action/help_show?name={request.url.path.rpartition('/')[2]}"
+    """As CKAN writes it: with the address of its settings, whatever address was asked. So pages are always the same."""
+    return f"{SITE}/api/3/action/help_show?name={request.url.path.rpartition('/')[2]}"
 
 
 def _ckan(request: Request, result: dict[str, Any]) -> Response:

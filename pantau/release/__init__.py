@@ -128,6 +128,9 @@ def publish(releases: list[int]) -> bool:
     if not releases:
         return True
     with connect() as connection, step("publish", f"{len(releases)} release(s)") as done:
+        connection.execute(  # two may publish the same at once: the second then finds it done
+            "select from ops.release where id = any(%s) order by id for update", [releases]
+        )
         rows = connection.execute(
             "select r.*, a.release_hash as approved_hash, a.page_hash as approved_page,"
             " p.release_id is not null as published from ops.release r left join ops.approval a on a.release_id = r.id"

@@ -80,12 +80,13 @@ def question(shown: list[dict[str, Any]]) -> dict[str, Any] | None:
     subject = f"Publish {span} v{first['version']}?" + (
         " (simulated data)" if first["context"]["simulated"] else ""
     )
+    page = f"{span}/v{first['version']}/index.html" if len(rows) == 1 else "index.html"
     lines = [
         f"**{first['explanation']['en']}.** {first['explanation']['id']}.",
         "",
         *_figures(first["context"] if len(rows) == 1 else {}),
         *[f"- Report: [{r['path']}]({settings.audit_url}/reports/{r['path']})" for r in reports],
-        f"- Audit pages: [{settings.audit_url}]({settings.audit_url})",
+        f"- How each figure came about: [audit pages]({settings.audit_url}/{page})",
         "",
         *_warned(list(warnings.values())),
         "An answer counts for exactly these figures and this page, and stands in the ledger with your name. If newer "

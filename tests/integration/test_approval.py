@@ -108,7 +108,7 @@ def test_the_form_shows_figures_warnings_and_hashes(waiting: list[dict[str, Any]
     assert asked["warnings"] == [RULE]
     for text in (
         "| K2 Left | 405 villages | -24 |", "lets 1 warning(s) stand", RULE, "(3 rows)",
-        waiting[0]["release_hash"], waiting[0]["page_hash"], "http://localhost:8090",
+        waiting[0]["release_hash"], waiting[0]["page_hash"], f"http://localhost:8090/{PERIOD}/v1/index.html",
     ):  # fmt: skip
         assert text in asked["body"], text
 
@@ -127,6 +127,13 @@ def test_an_approval_is_kept_with_who_when_and_what_and_publishes(waiting: list[
     assert [what["period"] for what in kept("publication")] == [PERIOD]
     assert asking.question(waiting) is None  # a run that is cleared then has nothing to ask
     assert asking.questions([waiting[0]["id"]], ask=True) == []
+
+
+def test_published_by_many_at_once_it_is_published_once(waiting: list[dict[str, Any]]) -> None:
+    asking.answer(waiting, [RULE], given("Approve"), "run 1")
+    with ThreadPoolExecutor(6) as pool:
+        assert all(pool.map(lambda _: release.publish([waiting[0]["id"]]), range(6)))
+    assert len(kept("publication")) == 1
 
 
 def test_a_refusal_is_kept_once_and_publishes_nothing(waiting: list[dict[str, Any]]) -> None:

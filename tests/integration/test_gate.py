@@ -38,6 +38,10 @@ def test_a_critical_finding_blocks_until_the_delivery_is_rejected(stage: Stage) 
     for word in ("every.total_mismatch", ANGGARAN, PERIOD, "pantau findings", "pantau delivery reject"):
         assert word in blocked.stderr, blocked.stderr
     assert published() == []
+    page = (
+        settings.out / "audit" / PERIOD / "index.html"
+    ).read_text()  # the pages tell of what was blocked too
+    assert "tertahan oleh 1 temuan kritis" in page
     assert pantau("approve", PERIOD).returncode == 1  # there is nothing to approve
     told = pantau("findings", PERIOD)
     assert "every.total_mismatch" in told.stdout
@@ -53,6 +57,7 @@ def test_a_critical_finding_blocks_until_the_delivery_is_rejected(stage: Stage) 
     approved = pantau("approve", PERIOD, "--by", "tester", "--acknowledge")
     assert approved.returncode == 0, approved.stdout + approved.stderr
     assert published() == [{"period": PERIOD, "version": 1}]
+    assert "v1 terbit" in (settings.out / "audit" / PERIOD / "index.html").read_text()
     with connect() as connection:
         release = connection.execute("select context from public.published_release").fetchone()
         assert release is not None
