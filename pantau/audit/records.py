@@ -188,6 +188,16 @@ class Records:
     # -------------------------------------------------------------- checks
 
     @cached_property
+    def evidence(self) -> dict[int, Row]:
+        """Of each finding how many rows are kept, and their hash as the ledger has it."""
+        found = self._all(
+            "select finding_id as id, count(*) as rows, encode(sha256(convert_to("
+            "string_agg(evidence::text, E'\\n' order by no), 'UTF8')), 'hex') as sha256"
+            " from ops.finding_row group by finding_id"
+        )
+        return {row["id"]: row for row in found}
+
+    @cached_property
     def _runs(self) -> dict[tuple[str, int], Row]:
         """The newest check run of each reading, and of each build at each border."""
         return {

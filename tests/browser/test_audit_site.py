@@ -201,6 +201,14 @@ def test_what_was_delivered_with_malice_is_text(archive: Archive) -> None:
     assert re.fullmatch(r"\.\./files/[0-9a-f]{64}/_img_src_x_onerror_alert_1__\.html\.bin", link), link
     told = archive.page(f"findings/{finding['id']}.html")
     assert SCRIPT in told.text
+    assert "TIDAK COCOK dengan buku besar" in told.text  # nor was it found by a check
+    others = [
+        p
+        for p in archive.pages
+        if p.parent.name == "findings" and p.stem not in (str(finding["id"]), "index")
+    ]
+    assert others
+    assert all("TIDAK COCOK" not in archive.pages[path].text for path in others)
     assert "javascript:alert(1)" in told.text
     assert not any("javascript" in link for page in archive.pages.values() for link in page.links)
 
@@ -557,9 +565,14 @@ def test_the_search_leads_to_figures_places_hashes_and_findings(archive: Archive
 @pytest.mark.parametrize("width", [1280, 390])
 def test_pages_fit_the_window_and_have_their_fonts(archive: Archive, chromium: Browser, width: int) -> None:
     window = chromium.new_page(viewport={"width": width, "height": 844})
-    some = [p for p in archive.pages if "rows" not in p.parts]
-    some += [p for p in archive.pages if "rows" in p.parts and PERIOD in p.parts][:4]
-    for path in some:
+    kinds: dict[str, Path] = {}  # one page of each kind, and of each indicator
+    for path in archive.pages:
+        kinds.setdefault(
+            re.sub(r"[\d-]+|\bv\b", "", "/".join(path.relative_to(archive.folder).parts[-3:])), path
+        )
+        kinds.setdefault(path.stem if path.stem[:1] in "KR" else "", path)
+    assert len(kinds) > 15
+    for path in kinds.values():
         window.goto(path.as_uri())
         wide = window.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert wide <= 0, f"{path} is {wide} px too wide at {width}"
@@ -571,7 +584,9 @@ def test_pages_fit_the_window_and_have_their_fonts(archive: Archive, chromium: B
 
 @pytest.mark.chromium
 def test_malice_does_nothing_in_a_browser(archive: Archive, page: Page) -> None:
-    for path in [p for p in archive.pages if p.parent.name in ("deliveries", "findings")]:
+    evil = [path for path, read in archive.pages.items() if SCRIPT in read.text or EVIL_NAME in read.text]
+    assert len(evil) >= 2
+    for path in evil:
         page.goto(path.as_uri())
         assert page.title().endswith("· Pantau audit")
         assert page.locator("img").count() == 0

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import io
 import json
+import random
 import re
 import time
 import zipfile
@@ -19,6 +20,7 @@ from fractions import Fraction
 from math import inf
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pikepdf
 import pypdfium2
@@ -688,3 +690,31 @@ def test_every_forecast_is_the_textbooks(demo: DemoRun) -> None:
                 (point,) = (y for y in earlier[name]["points"] if y["period"] == period)
                 assert {n: point[n] for n in ("value", "low80", "high80")}.items() <= x.items()
                 assert Decimal(x["actual"]) == history[-1]
+
+
+def test_the_audit_pages_hold_every_figure_every_release_and_every_byte(demo: DemoRun) -> None:
+    folder = (demo.folder / "out" / "audit").resolve()
+    figures = demo.rows(
+        "select r.period, r.version, f.indicator_id, array_agg(f.place || coalesce(':' || nullif(f.breakdown, ''), ''))"
+        " as tails from ops.figure f join ops.release r on r.id = f.release_id where not r.superseded group by 1, 2, 3"
+    )
+    for row in figures:
+        text = (folder / row["period"] / f"v{row['version']}" / f"{row['indicator_id']}.html").read_text()
+        assert set(row["tails"]) <= set(re.findall(r' id="([^"]+)"', text)), row["indicator_id"]
+        assert "BERBEDA" not in text  # sums, and the SQL run again
+    assert len({(row["period"], row["version"]) for row in figures}) == len(CLOSED)
+    for file in demo.rows("select distinct sha256 from ops.delivery_file"):
+        [kept] = (folder / "files" / file["sha256"]).iterdir()
+        assert hashlib.sha256(kept.read_bytes()).hexdigest() == file["sha256"]
+    pages = [path for path in folder.rglob("*.html") if "rows" not in path.parts]
+    pages += random.Random(demo.seed).sample(sorted(folder.glob("*/*/rows/*/*.html")), 20)
+    for path in pages:
+        for link in re.findall(r'(?:href|src)="([^"#]+)', path.read_text()):
+            target = (path.parent / unquote(link)).resolve()
+            assert target.is_relative_to(folder), (path, link)
+            assert target.is_file(), (path, link)
+    begun = time.monotonic()
+    assert str(folder / "index.html") in demo.pantau("audit")
+    demo.say(
+        f"{len(pages)} audit pages read; written again with nothing new in {time.monotonic() - begun:.1f} s"
+    )

@@ -1,0 +1,60 @@
+"""How pages write what was delivered, and that their texts are whole."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+import yaml
+from markupsafe import Markup
+
+from pantau.audit.paper import FOLDER, Paper, lines, printable, safe_name
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("desa-4g-2026-08.csv", "desa-4g-2026-08.csv"),
+        ("bts_2026-10.xlsx", "bts_2026-10.xlsx"),
+        ("laporan.html", "laporan.html.bin"),  # a browser would run it
+        ("peta.svg", "peta.svg.bin"),
+        ("../../etc/passwd", "passwd.bin"),
+        ("c:\\x\\..\\.htaccess", "htaccess.bin"),
+        ('"><img src=x>.csv', "___img_src_x_.csv"),
+        ("", "berkas.bin"),
+        ("x" * 300 + ".csv", "x" * 116 + ".csv"),
+    ],
+)
+def test_names_of_files_are_safe_in_a_link(name: str, safe: str) -> None:
+    assert safe_name(name) == safe
+
+
+def test_what_nobody_sees_is_taken_out() -> None:
+    assert printable("a\u202eb\x00c\u200bd") == "a b c d"
+    assert printable("Größe ─ −1 ±\u00a0%".replace("\u00a0", " ")) == "Größe ─ −1 ± %"
+    assert printable("a\x1fb", keep="\x1f") == "a\x1fb"
+
+
+def test_sql_keeps_its_lines_and_is_escaped() -> None:
+    shown = lines("select '<b>'\n\tfrom \u202ex")
+    assert shown == Markup("select &#39;&lt;b&gt;&#39;\n    from  x")
+
+
+def test_every_text_is_a_text_and_every_template_has_its_texts() -> None:
+    texts = yaml.safe_load((FOLDER / "texts.yml").read_text(encoding="utf-8"))
+    for group, entries in texts.items():
+        for key, entry in entries.items():
+            assert isinstance(key, str), (group, key)
+            assert entry.keys() == {"id"}, (group, key)  # an unquoted comma makes another key of what follows
+            assert isinstance(entry["id"], str), (group, key)
+    written = "".join(path.read_text(encoding="utf-8") for path in FOLDER.glob("*.j2"))
+    for group, key in re.findall(r"say\('([a-z_]+)\.([a-z_0-9]+)'(?! ~)", written) + re.findall(
+        r"\bw\.([a-z_]+)\.([a-z_0-9]+)\b(?!\()", written
+    ):
+        assert key in texts[group] or key == "get", (group, key)
+
+
+def test_numbers_and_days_are_indonesian() -> None:
+    paper = Paper(datetime(2026, 11, 16, tzinfo=UTC))
+    assert paper.number(-1234567) == "−1.234.567"
+    assert paper.month("2026-10") == "Oktober 2026"
+    assert paper.at(datetime(2026, 11, 4, 18, 5, tzinfo=UTC)) == "5 Nov 2026 01.05"  # in Jakarta
