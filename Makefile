@@ -34,8 +34,8 @@ env:           ## .env for docker compose, with generated secrets (MODE=demo: wi
 	@bin/env $(MODE)
 
 reset:         ## forget everything that runs have made (the environment and its cache stay)
-	@-[ -x $(BIN)/pantau ] && $(BIN)/pantau stop
-	rm -rf var/postgres var/postgres.* var/airflow var/landing var/simulator var/log var/dbt var/tmp out inbox
+	@[ ! -x $(BIN)/pantau ] || $(BIN)/pantau stop
+	rm -rf var/postgres var/postgres.* var/airflow var/landing var/simulator var/log var/dbt var/tmp var/up.lock out inbox
 
 setup:
 	@bin/setup

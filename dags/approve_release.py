@@ -22,6 +22,12 @@ is never used again. See [the runbook]({runbook}).
 """
 
 
+def _asked_about() -> tuple[list[dict[str, Any]], list[str]]:
+    """The candidates that the run was started for, and the warnings that an approval lets stand."""
+    params = get_current_context()["params"]
+    return params["releases"] or [], params["warnings"] or []
+
+
 @dag(
     dag_id="approve_release",
     schedule=None,
@@ -30,7 +36,10 @@ is never used again. See [the runbook]({runbook}).
     tags=["close", "approval"],
     doc_md=DOC.format(runbook=runbook(RUNBOOK)),
     params={
-        "releases": Param([], type="array", description="id, period, version and hashes of each candidate.")
+        "releases": Param(
+            [], type=["null", "array"], description="id, period, version and hashes of each candidate."
+        ),
+        "warnings": Param([], type=["null", "array"], description="Warnings that an approval lets stand."),
     },
     default_args={
         "owner": "data-engineering",
@@ -49,7 +58,7 @@ def approve_release() -> None:
     def question() -> dict[str, Any] | None:
         from pantau.release import asking
 
-        return asking.question(get_current_context()["params"]["releases"] or [])
+        return asking.question(*_asked_about())
 
     asked = question()
     ask = HITLOperator(
@@ -65,12 +74,10 @@ def approve_release() -> None:
     )
 
     @task.short_circuit(ignore_downstream_trigger_rules=False)
-    def answer(asked: dict[str, Any], given: dict[str, Any]) -> list[int]:
+    def answer(given: dict[str, Any]) -> list[int]:
         from pantau.release import asking
 
-        context = get_current_context()
-        shown, run = context["params"]["releases"], f"approve_release {context['run_id']}"
-        return asking.answer(shown, asked["warnings"], given, run)
+        return asking.answer(*_asked_about(), given, f"approve_release {get_current_context()['run_id']}")
 
     @task
     def publish(releases: list[int]) -> bool:
@@ -85,7 +92,7 @@ def approve_release() -> None:
         write()
 
     asked >> ask
-    publish(answer(asked, ask.output)) >> pages()
+    publish(answer(ask.output)) >> pages()
 
 
 approve_release()

@@ -567,7 +567,7 @@ def airflow(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> 
 @app.command()
 def stop() -> None:
     """Stop the embedded database, should a killed command have left it running."""
-    server.stop()
+    server.stop_unused()
 
 
 @app.command(context_settings={"ignore_unknown_options": True})

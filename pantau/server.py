@@ -189,6 +189,21 @@ def stop(data: Path | None = None) -> None:
     _run(_binaries() / "pg_ctl", "-D", data or settings.var / "postgres", "-m", "fast", "-w", "stop")
 
 
+def stop_unused() -> None:
+    """Stop an embedded server that a killed command has left. Raises PantauError where somebody uses it."""
+    settings.var.mkdir(parents=True, exist_ok=True)
+    with _door(), open(settings.var / "postgres.users", "w") as users:
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PantauError(
+                "The embedded database is in use.",
+                where={"folder": settings.var},
+                next_step="End the command that uses it (`pantau up`: Ctrl-C there); the last one stops it.",
+            ) from None
+        stop()
+
+
 def client(program: str) -> str:
     """The path of one of PostgreSQL's client programs."""
     return str(_binaries() / program)

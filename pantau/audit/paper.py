@@ -215,7 +215,7 @@ def printable(text: str, keep: str = "") -> str:
     """Text without the characters that nobody sees, some of which turn the direction of what follows."""
     if text.isprintable():
         return text
-    unseen = {c for c in set(text) if not c.isprintable() and c not in keep}
+    unseen = {c for c in set(text) if not c.isprintable() and c not in keep + "\u00a0"}
     return text.translate({ord(c): " " for c in unseen}) if unseen else text
 
 

@@ -44,7 +44,7 @@ def write(tree: Tree, paper: Paper, records: Records, this: Row) -> None:
 
 def _rejected(records: Records, this: Row) -> list[int]:
     """The deliveries behind a release that are rejected by now."""
-    readings = [i["reading_id"] for i in records.inputs[this["build_id"], this["period"]]]
+    readings = [i["reading_id"] for i in records.inputs.get((this["build_id"], this["period"]), [])]
     return sorted(
         d for r in readings if records.deliveries[d := records.readings[r]["delivery_id"]]["rejected"]
     )

@@ -111,11 +111,9 @@ def _named(
 ) -> dict[str, dict[str, tuple[int, Markup]]]:
     """By page and group: how many rows are named, and the rows."""
     lists = [_labels(records, source) for source in behind.lists]
-    words = paper.words["cell"]
+    words = paper.words["cell"] | paper.words["breakdown"]
     found: dict[str, dict[str, tuple[int, Markup]]] = {}
-    for (page, group), lines in groupby(
-        behind.lines(only=brief, yes=words["yes"], no=words["no"]), key=lambda line: line[:2]
-    ):
+    for (page, group), lines in groupby(behind.lines(words, only=brief), key=lambda line: line[:2]):
         if behind.fact.region:
             texts = [
                 CELL.join([key, names.get(region, ""), text, *(its.get(region, "–") for its in lists)])

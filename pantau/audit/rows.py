@@ -4,7 +4,7 @@ Promise: what is listed comes from the build's own facts and manifest; nothing i
 (`pantau trace`) and the audit pages read the same lists.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ class Fact:
         indicators: which count its rows.
         page, group: the columns by which the rows are spread over pages, and grouped on a page.
         key: the column that names a row.
-        cells: what else is shown of it, by name: SQL that gives a text or null; {yes} and {no} are words.
+        cells: what else is shown of it, by name: SQL that gives a text or null; a name in braces is a word.
         sources: the feeds whose rows made it, and the SQL of the row's number ({part}: of a feed in parts); empty,
             and last, where the region's code leads to the row.
         counted: which rows count at all.
@@ -46,6 +46,10 @@ class Fact:
 
 
 _OF_PART = "operator_source_rows[array_position(operators, {part})]"
+_CLAIM = (
+    "case klaim when 'sepakat_ya' then {sepakat_ya} when 'operator_saja' then {operator_saja}"
+    " when 'komdigi_saja' then {komdigi_saja} else {sepakat_tidak} end"
+)
 _RUPIAH = "replace(to_char({column}, 'FM999,999,999,999,999,999,990'), ',', '.')"
 FACTS = (
     Fact(
@@ -56,7 +60,7 @@ FACTS = (
     ),
     Fact(
         "fct_klaim", ("R1",), "provinsi_kode", "kabupaten_kode", "kode",
-        {"klaim": "klaim"},
+        {"klaim": _CLAIM},
         {DESA_4G: "source_row", OPERATORS: _OF_PART, REGISTER: ""},
     ),
     Fact(
@@ -155,15 +159,16 @@ class Behind:
                     its.add(by_region[region])
         return {reading: sorted(numbers) for reading, numbers in found.items()}
 
-    def lines(self, *, only: str = "", yes: str, no: str) -> list[tuple[str, str, str, str, str]]:
+    def lines(self, words: Mapping[str, str], *, only: str = "") -> list[tuple[str, str, str, str, str]]:
         """Page, group, key, region, and one text of the cells and of the row in the file of each of `own`, in the
         order of pages, groups and keys.
 
         Args:
+            words: of the cells.
             only: the fact's `brief`, or "".
         """
-        fact, words = self.fact, {"yes": sql.Literal(yes), "no": sql.Literal(no)}
-        cells = [sql.SQL(cell).format(**words) for cell in fact.cells.values()]
+        fact, said = self.fact, {name: sql.Literal(word) for name, word in words.items()}
+        cells = [sql.SQL(cell).format(**said) for cell in fact.cells.values()]
         places = [_in_file(self._number(source), source) for source in self.own]
         text = sql.SQL("concat_ws({}, {})").format(
             sql.Literal(CELL),

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
+from pantau.errors import PantauError
+
 _STAMPS = ".stamps.json"
 
 
@@ -51,6 +53,8 @@ class Tree:
     def write(self, path: str, content: str) -> None:
         """A page, at `path` below the folder."""
         file = self._new / path
+        if ".." in file.parts or not file.is_relative_to(self._new):  # part of a path may come from a cell
+            raise PantauError("An audit page would lie outside its folder.", where={"page": path})
         file.parent.mkdir(parents=True, exist_ok=True)
         size = file.write_bytes(content.encode())
         self.written += 1

@@ -5,6 +5,7 @@ answered, when and what stands in the ledger; one answer counts once, whoever re
 """
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -29,12 +30,18 @@ def questions(releases: list[int], ask: bool) -> list[dict[str, Any]]:
         `trigger_run_id` and `conf` of the run. The id is the candidates' own, so that nobody is asked twice.
     """
     with connect() as connection:
-        shown = [_shown(row) for row in _rows(connection, releases) if not row["approver"]]
+        open_ = [row for row in _rows(connection, releases) if not row["approver"]]
+        shown, warnings = [_shown(row) for row in open_], sorted(_warnings(connection, open_))
     if not ask or not shown:
         return []
     first, last = shown[0], shown[-1]
     span = first["period"] if len(shown) == 1 else f"{first['period']}..{last['period']}"
-    return [{"trigger_run_id": f"{span}_v{first['version']}_{first['id']}", "conf": {"releases": shown}}]
+    return [
+        {
+            "trigger_run_id": f"{span}_v{first['version']}_{first['id']}",
+            "conf": {"releases": shown, "warnings": warnings},
+        }
+    ]
 
 
 def _rows(connection: Connection, releases: list[int]) -> list[dict[str, Any]]:
@@ -49,17 +56,23 @@ def _shown(row: dict[str, Any]) -> dict[str, Any]:
     return {name: row[name] for name in ("id", "period", "version", "release_hash", "page_hash")}
 
 
-def question(shown: list[dict[str, Any]]) -> dict[str, Any] | None:
+def _warnings(connection: Connection, rows: list[dict[str, Any]]) -> dict[str, checks.Finding]:
+    return {f.rule: f for row in rows for f in checks.gate(connection, row["build_id"]).warnings}
+
+
+def question(shown: list[dict[str, Any]], acknowledged: list[str]) -> dict[str, Any] | None:
     """What the form says of these candidates.
 
     Args:
         shown: id, period, version, release_hash and page_hash of each.
+        acknowledged: ids of the warnings that an approval lets stand. A run keeps them, for Airflow shows the form
+            of its first question again when the run is cleared.
 
     Returns:
-        `subject`, `body` (Markdown) and the ids of the `warnings` in it; None where all are approved already.
+        `subject` and `body` (Markdown); None where all are approved already.
 
     Raises:
-        PantauError: a candidate is no longer the one that waited.
+        PantauError: a candidate is no longer the one that waited, or other warnings stand against it now.
     """
     if not shown:
         raise PantauError(
@@ -71,10 +84,19 @@ def question(shown: list[dict[str, Any]]) -> dict[str, Any] | None:
             return None
         for each in shown:
             release.still_stands(connection, each)
-        warnings = {f.rule: f for row in rows for f in checks.gate(connection, row["build_id"]).warnings}
+        warnings = _warnings(connection, rows)
+        if set(warnings) != set(acknowledged):
+            raise PantauError(
+                f"Other warnings stand against the candidate now: {', '.join(sorted(warnings)) or 'none'}.",
+                where={"period": shown[0]["period"], "version": shown[0]["version"]},
+                next_step="Approve it on the command line, which shows them: `pantau approve PERIOD --acknowledge`.",
+            )
         reports = connection.execute(
             "select path from ops.report where release_id = any(%s) order by path", [[r["id"] for r in rows]]
         ).fetchall()
+        published = connection.execute(
+            "select context from public.published_release where period = %s", [shown[0]["period"]]
+        ).fetchone()
     first, last = rows[0], rows[-1]
     span = first["period"] if len(rows) == 1 else f"{first['period']}..{last['period']}"
     subject = f"Publish {span} v{first['version']}?" + (
@@ -84,7 +106,7 @@ def question(shown: list[dict[str, Any]]) -> dict[str, Any] | None:
     lines = [
         f"**{first['explanation']['en']}.** {first['explanation']['id']}.",
         "",
-        *_figures(first["context"] if len(rows) == 1 else {}),
+        *_figures(first["context"] if len(rows) == 1 else {}, published["context"] if published else {}),
         *[f"- Report: [{r['path']}]({settings.audit_url}/reports/{r['path']})" for r in reports],
         f"- How each figure came about: [audit pages]({settings.audit_url}/{page})",
         "",
@@ -97,24 +119,31 @@ def question(shown: list[dict[str, Any]]) -> dict[str, Any] | None:
             for r in rows
         ],
     ]
-    return {"subject": subject, "body": "\n".join(lines), "warnings": sorted(warnings)}
+    return {"subject": subject, "body": "\n".join(lines)}
 
 
-def _figures(context: dict[str, Any]) -> list[str]:
+def _figures(context: dict[str, Any], published: dict[str, Any]) -> list[str]:
     if "indicators" not in context:
         return []
-    lines = ["| indicator | figure | since last month | target |", "|---|---|---|---|"]
+    now = {each["id"]: each["value"] for each in published.get("indicators", [])}
+    lines = ["| indicator | figure | published now | since last month | target |", "|---|---|---|---|---|"]
     for each in context["indicators"]:
         unit = "" if each["value"] is None else f" {each['unit']['en']}"
-        moved = each["change"]["value"] if each["change"] else "–"
+        moved = _number(each["change"]["value"]) if each["change"] else "–"
         target = each["target"]
         way = "–"
         if target:
-            way = f"{target['value']} by {target['deadline']}, {'on' if target['on_track'] else '**off**'} track"
+            track = "on track" if target["on_track"] else "**off** track"
+            way = f"{_number(target['value'])} by {target['deadline']}, {track}"
         lines.append(
-            f"| {each['id']} {each['name']['en']} | {each['value'] or 'not delivered'}{unit} | {moved} | {way} |"
+            f"| {each['id']} {each['name']['en']} | {_number(each['value'], 'not delivered')}{unit}"
+            f" | {_number(now.get(each['id']))} | {moved} | {way} |"
         )
     return [*lines, ""]
+
+
+def _number(text: str | None, without: str = "–") -> str:
+    return without if text is None else f"{Decimal(text):,}"
 
 
 def _warned(warnings: list[checks.Finding]) -> list[str]:
@@ -135,7 +164,7 @@ def answer(shown: list[dict[str, Any]], warnings: list[str], given: dict[str, An
     """Write a person's answer into the ledger.
 
     Args:
-        shown, warnings: as `question` was given and gave them.
+        shown, warnings: as `question` was given them.
         given: Airflow's record of the answer: `chosen_options`, `params_input`, `responded_by_user`, `responded_at`.
         run: the run in which it was asked.
 

@@ -59,7 +59,7 @@ class DemoRun:
         """Run `pantau` to its end and return what it says; anything but exit code 0 fails."""
         command = [str(Path(sysconfig.get_path("scripts")) / "pantau"), *arguments]
         ended = subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, check=False, timeout=800
+            command, env=self.environment, capture_output=True, text=True, check=False, timeout=1400
         )
         told = f"PANTAU_SEED={self.seed}: {' '.join(arguments)}\n{ended.stdout[-4000:]}{ended.stderr[-4000:]}"
         assert ended.returncode == 0, told

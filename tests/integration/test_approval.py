@@ -58,7 +58,7 @@ def candidate(warning: str = "") -> int:
     checked(build=build, warning=warning)
     indicator = {
         "id": "K2", "name": {"id": "Sisa", "en": "Left"}, "unit": {"id": "desa", "en": "villages"},
-        "value": "405", "change": {"value": "-24"}, "target": None,
+        "value": "1405", "change": {"value": "-24"}, "target": None,
     }  # fmt: skip
     context = {"period": PERIOD, "simulated": True, "indicators": [indicator]}
     with connect() as connection:
@@ -82,6 +82,7 @@ def waiting() -> list[dict[str, Any]]:
     for feed, period in ((WILAYAH, "2025-01"), (DESA_3T, "2026-01"), (DESA_4G, PERIOD)):
         checked(reading=deliver(feed, period)[1])
     (asked,) = asking.questions([candidate(RULE)], ask=True)
+    assert asked["conf"]["warnings"] == [RULE]
     shown: list[dict[str, Any]] = asked["conf"]["releases"]
     return shown
 
@@ -102,12 +103,11 @@ def kept(kind: str) -> list[dict[str, Any]]:
 
 
 def test_the_form_shows_figures_warnings_and_hashes(waiting: list[dict[str, Any]]) -> None:
-    asked = asking.question(waiting)
+    asked = asking.question(waiting, [RULE])
     assert asked is not None
     assert asked["subject"] == f"Publish {PERIOD} v1? (simulated data)"
-    assert asked["warnings"] == [RULE]
     for text in (
-        "| K2 Left | 405 villages | -24 |", "lets 1 warning(s) stand", RULE, "(3 rows)",
+        "| K2 Left | 1,405 villages | – | -24 |", "lets 1 warning(s) stand", RULE, "(3 rows)",
         waiting[0]["release_hash"], waiting[0]["page_hash"], f"http://localhost:8090/{PERIOD}/v1/index.html",
     ):  # fmt: skip
         assert text in asked["body"], text
@@ -125,7 +125,7 @@ def test_an_approval_is_kept_with_who_when_and_what_and_publishes(waiting: list[
     ]
     assert release.publish([waiting[0]["id"]])
     assert [what["period"] for what in kept("publication")] == [PERIOD]
-    assert asking.question(waiting) is None  # a run that is cleared then has nothing to ask
+    assert asking.question(waiting, [RULE]) is None  # a run that is cleared then has nothing to ask
     assert asking.questions([waiting[0]["id"]], ask=True) == []
 
 
@@ -159,7 +159,7 @@ def test_nobody_is_asked_twice_nor_where_the_command_line_asks(waiting: list[dic
 def test_an_answer_for_other_hashes_is_refused(waiting: list[dict[str, Any]], hash_: str) -> None:
     other = [{**waiting[0], hash_: "0" * 64}]
     with pytest.raises(PantauError, match="no longer the one that was shown"):
-        asking.question(other)
+        asking.question(other, [RULE])
     with pytest.raises(PantauError, match="no longer the one that was shown"):
         asking.answer(other, [RULE], given("Approve"), "run 1")
     assert kept("approval") == []
@@ -168,7 +168,7 @@ def test_an_answer_for_other_hashes_is_refused(waiting: list[dict[str, Any]], ha
 def test_an_answer_after_newer_data_is_refused(waiting: list[dict[str, Any]]) -> None:
     deliver(ANGGARAN, "2026-01")  # another month's: the figures of the period do not hang on it alone
     deliver(DESA_4G, "2026-06")
-    assert asking.question(waiting) is not None
+    assert asking.question(waiting, [RULE]) is not None
     deliver(DESA_4G, PERIOD)
     with pytest.raises(
         PantauError, match=f"Newer data came since the candidate was made: {DESA_4G} {PERIOD}"
@@ -188,6 +188,12 @@ def test_a_warning_that_was_not_shown_is_not_acknowledged(waiting: list[dict[str
     with pytest.raises(PantauError, match=f"not acknowledged: {RULE}"):
         asking.answer(waiting, [], given("Approve"), "run 1")
     assert kept("approval") == []
+
+
+def test_a_form_that_would_show_other_warnings_is_not_used(waiting: list[dict[str, Any]]) -> None:
+    for acknowledged in ([], [RULE, "another"]):
+        with pytest.raises(PantauError, match=f"Other warnings stand against the candidate now: {RULE}"):
+            asking.question(waiting, acknowledged)
 
 
 def test_no_answer_by_nobody(waiting: list[dict[str, Any]]) -> None:

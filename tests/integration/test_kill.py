@@ -172,14 +172,24 @@ def _kept(connection: Any) -> dict[str, Any]:
         line = [d["content_hash"], d["known_at"], d["accepted"], d["refused"], d["set_aside"], rows["digest"]]
         came.setdefault(f"{d['feed']} {d['period']}", []).append([*line, [tuple(f.values()) for f in found]])
     reports = connection.execute("select path, sha256 from ops.report").fetchall()
-    files = {str(p.relative_to(settings.out)): _digest(p) for p in settings.out.rglob("*") if p.is_file()}
+    files = {
+        str(p.relative_to(settings.out)): _digest(p)
+        for p in settings.out.rglob("*")
+        if p.is_file() and "audit" not in p.parts
+    }
     assert files == {r["path"]: r["sha256"] for r in reports}, f"reports on disk: {files}"
     landed = [p for p in settings.landing.rglob("*") if p.is_file()]
     odd = [str(p) for p in landed if p != path_of(_digest(p))] + [
         p.name for p in settings.landing.glob("in*")
     ]
     assert not odd, f"landing/ holds {odd}"
-    return {**came, "reports": files, "landed": len(landed)}
+    halves = [p.name for p in settings.out.glob(".audit*")]
+    assert not halves, f"half audit pages: {halves}"
+    audit = (
+        settings.out / "audit"
+    )  # a delivery's and a finding's number may differ, so only what releases have
+    pages = sorted(str(p.relative_to(audit)) for p in audit.glob("2*-*/**/*.html"))
+    return {**came, "reports": files, "landed": len(landed), "pages": pages}
 
 
 def _digest(path: Path) -> str:

@@ -1,5 +1,6 @@
 """The processes of the running system: how one is started, found well, refused, and ended with its parent."""
 
+import fcntl
 import os
 import socket
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pantau import clock, processes, up
+from pantau import clock, processes, server, up
 from pantau.database import connect
 from pantau.demo import Simulator
 from pantau.errors import PantauError
@@ -66,13 +67,27 @@ def test_a_process_ends_with_its_parent_however_that_ends(database: str, busy: s
         httpx.get(f"http://127.0.0.1:{port}/health")
 
 
-def test_what_is_not_well_says_why(database: str) -> None:
+def test_what_is_not_well_says_why(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as probe:  # a port at which nobody listens
+        probe.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(settings, "audit_url", f"http://localhost:{probe.getsockname()[1]}")
     for name, told in (("scheduler", "no SchedulerJob has reported"), ("simulator", "does not run")):
         assert told in processes.named(name).wrong(float("inf"))
     assert "does not answer" in processes.named("audit-pages").wrong(1)
     ended = pantau("process", "nonsense")
     assert ended.returncode == 1
     assert "apiserver" in ended.stderr
+
+
+def test_a_database_in_use_is_not_stopped(
+    postgres: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "var", tmp_path)
+    with open(tmp_path / "postgres.users", "w") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)  # as every command that uses it
+        with pytest.raises(PantauError, match="in use"):
+            server.stop_unused()
+    server.stop_unused()  # nobody does, and none runs: nothing to do
 
 
 def test_one_system_for_one_folder(database: str) -> None:

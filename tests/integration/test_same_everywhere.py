@@ -82,7 +82,7 @@ class Checkout:
     def python(self, *arguments: str) -> str:
         """Run Python in this checkout to its end; anything but exit code 0 fails."""
         with self.start(*arguments, stderr=subprocess.PIPE) as process:
-            told, errors = process.communicate(timeout=1200)
+            told, errors = process.communicate(timeout=1400)
         assert process.returncode == 0, told[-3000:] + errors[-3000:]
         return told
 

@@ -31,7 +31,7 @@ from pantau.setup import databases
 from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G, Stage, bring_registers
 
 PERIOD = "2026-08"
-PATIENCE_S = 300
+PATIENCE_S = 600
 FEED = f"feed__{DESA_3T}"
 
 

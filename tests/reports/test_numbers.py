@@ -90,11 +90,12 @@ def test_page_two_shows_bridge_claims_and_restatements(sample, sample_pdf):
     for step in sample["bridge"]["steps"]:
         for key in {"value", "becomes", "difference"} & step.keys():
             assert indonesian(step[key], 0, signed=key == "difference") in second, step
+    mark = " ◇" if sample["indicators"][5]["carried"] else ""
     for verdict in sample["indicators"][5]["breakdowns"]:
-        assert f"{indonesian(verdict['value'], 0)} ◇" in second
+        assert f"{indonesian(verdict['value'], 0)}{mark} " in second
         assert verdict["figure"].partition("@")[0] in second
     assert second.count("belum dikirim") == 3
-    for change in sample["restatements"][0]["changes"]:
+    for change in sample["restatements"][0]["changes"][:6]:  # the others are counted
         digits = 1 if change["figure"].startswith("K1.") else 0
         row = f"{change['figure']} {indonesian(change['old'], digits)} {indonesian(change['new'], digits)}"
         assert row in second
@@ -145,7 +146,7 @@ def test_page_five_shows_obligations_claims_money_and_definitions(sample, sample
 
 
 def test_page_six_shows_every_delivery_and_finding(sample, sample_pdf):
-    sixth = pages(sample_pdf("id"))[5]
+    sixth = pages(sample_pdf("id"))[5].replace("\ufffe", "-")  # as pdfium tells a hyphen at a line's end
     for feed in sample["feeds"]:
         assert feed["content_hash"][:16] in sixth
         assert feed["part_title"] in sixth
@@ -260,7 +261,7 @@ def test_a_busy_month_tells_everything_and_page_one_stays_one_page(sample, rende
     assert len(set(re.findall(r"across\.rule_\d+", text))) == 25
     assert len(set(re.findall(r"\(Operator \d+\)", text))) == 14
     assert text.count("v1 → v2") >= 5
-    assert {"id": "dan 13 lainnya", "en": "and 13 others"}[language] in result[0]
+    assert {"id": "dan 12 lainnya", "en": "and 12 others"}[language] in result[0]
     values = [indonesian(i["value"], i["decimals"]) for i in sample["indicators"][:5]]
     if language == "id":
         assert all(re.search(rf"{re.escape(value)} ?%? ◇", result[0]) for value in values), result[0]

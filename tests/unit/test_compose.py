@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -69,7 +70,7 @@ def test_data_lies_in_named_volumes() -> None:
     assert used == set(volumes)
 
 
-def test_env_makes_secrets_once_and_for_their_owner_alone(tmp_path: Any) -> None:
+def test_env_makes_secrets_once_and_for_their_owner_alone(tmp_path: Path) -> None:
     (tmp_path / "bin").mkdir()
     script = tmp_path / "bin" / "env"
     script.write_bytes((settings.root / "bin" / "env").read_bytes())
@@ -87,6 +88,25 @@ def test_env_makes_secrets_once_and_for_their_owner_alone(tmp_path: Any) -> None
     second = run()
     assert "demo" not in second
     assert second.splitlines()[1] != first.splitlines()[1]
+
+
+def test_compose_itself_accepts_it_with_secrets_and_not_without(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    for name in ("docker-compose.yml", "bin/env"):
+        (tmp_path / name).write_bytes((settings.root / name).read_bytes())
+
+    def config() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["docker-compose", "config"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+
+    without = config()
+    assert without.returncode != 0
+    assert "make env" in without.stderr or ".env not found" in without.stderr
+    subprocess.run(["bash", "bin/env", "demo"], cwd=tmp_path, check=True, capture_output=True)
+    made = config()
+    assert made.returncode == 0, made.stderr
+    assert set(yaml.safe_load(made.stdout)["services"]) == set(SERVICES)
 
 
 def _instructions() -> list[tuple[str, str]]:

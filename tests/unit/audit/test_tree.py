@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pantau.audit.tree import Tree
+from pantau.errors import PantauError
 
 
 def write(target: Path, stamp: str, text: str, **how: bool) -> Tree:
@@ -61,3 +62,10 @@ def test_bytes_are_linked_once_under_each_name(tmp_path: Path) -> None:
     linked = tmp_path / "site" / "files" / "x" / "a.csv"
     assert linked.read_bytes() == b"\x00\x01"
     assert linked.stat().st_ino == source.stat().st_ino
+
+
+@pytest.mark.parametrize("path", ["../escaped.html", "a/../../escaped.html", "/escaped.html"])
+def test_no_page_leaves_its_folder(tmp_path: Path, path: str) -> None:
+    with pytest.raises(PantauError, match="outside its folder"), Tree(tmp_path / "site") as tree:
+        tree.write(path, "x")
+    assert not list(tmp_path.rglob("escaped.html"))

@@ -46,21 +46,21 @@ def test_bridge_of_the_sample():
     there = source()
     bridge = page_two.bridge(there)
     assert page_two.title(there) == (
-        "Sisa desa turun 279 di atas kertas; di lapangan turun 320, karena angka September 2026 "
-        "dinyatakan ulang naik 41."
+        "Sisa desa turun 279 di atas kertas; di lapangan turun 308, karena angka September 2026 "
+        "dinyatakan ulang naik 29."
     )
     assert (
         bridge["title"]
-        == "Dari 4.130 ke 3.851: koreksi +41, lalu 349 desa baru terlayani dan 29 kehilangan layanan"
+        == "Dari 4.130 ke 3.851: koreksi +29, lalu 352 desa baru terlayani dan 44 kehilangan layanan"
     )
     assert [(r["difference"], r["becomes"]) for r in bridge["rows"]] == [
-        ("", "4.130"), ("+41", "4.171"), ("", "4.171"), ("−349", "3.822"), ("+29", "3.851"), ("", "3.851"),
+        ("", "4.130"), ("+29", "4.159"), ("", "4.159"), ("−352", "3.807"), ("+44", "3.851"), ("", "3.851"),
     ]  # fmt: skip
     assert bridge["rows"][3]["why"] == (
-        "Papua Pegunungan 53, Nusa Tenggara Timur 42, Papua Tengah 25, 28 provinsi lain 229"
+        "Papua Pegunungan 39, Nusa Tenggara Timur 38, Papua Tengah 20, 29 provinsi lain 255"
     )
     assert bridge["rows"][1]["name"] == "Koreksi pengirim (v2)"
-    assert bridge["rows"][-1]["why"] == "Perubahan di lapangan −320"
+    assert bridge["rows"][-1]["why"] == "Perubahan di lapangan −308"
 
 
 @pytest.mark.parametrize(
@@ -122,14 +122,26 @@ def test_without_a_bridge_a_sentence_says_so():
     assert shown["no_bridge"].startswith("Jembatan dari bulan sebelumnya ke Oktober 2026 tidak ada")
 
 
+def with_carried_claims() -> Source:
+    """The sample in a month for which one operator's claims of the month before stand in."""
+    there = source()
+    stood = {"how": "carried", "source_period": "2026-09"}
+    there.indicator("R1")["carried"] = [{"feed": "operator__cakupan", "part": "indosat", "from": "2026-09"}]
+    next(f for f in there.context["feeds"] if f["part"] == "indosat").update(
+        stood | {"late_days": None, "lateness": "none"}
+    )
+    next(o for o in there.context["operators"] if o["part"] == "indosat").update(stood)
+    return there
+
+
 def test_reconciliation_rebuilds_k1_and_k2():
-    told = page_two.reconciliation(source())
+    told = page_two.reconciliation(with_carried_claims())
     assert (told["yes"], told["no"], told["total"]) == ("79.911", "3.851", "83.762")
     assert [[c["value"] for c in row["cells"]] for row in told["rows"]] == [
-        ["79.102\u00a0◇", "412\u00a0◇"],
-        ["809\u00a0◇", "3.439\u00a0◇"],
+        ["78.298\u00a0◇", "844\u00a0◇"],
+        ["1.613\u00a0◇", "3.007\u00a0◇"],
     ]
-    assert told["title"] == "Operator dan Komdigi berbeda tentang 1.221\u00a0◇ desa"
+    assert told["title"] == "Operator dan Komdigi berbeda tentang 2.457\u00a0◇ desa"
     assert told["carried"]
 
 
@@ -143,7 +155,7 @@ def test_a_reconciliation_that_contradicts_k1_or_k2_is_refused(verdict):
 
 
 def test_a_verdict_without_a_village_is_nought():
-    there = source()
+    there = with_carried_claims()
     r1 = there.indicator("R1")
     moved_to = {b["breakdown"]: int(b["value"]) for b in r1["breakdowns"]}
     r1["breakdowns"] = [b for b in r1["breakdowns"] if b["breakdown"] != "komdigi_saja"]
@@ -156,7 +168,7 @@ def test_a_verdict_without_a_village_is_nought():
 
 def test_restatements_name_their_foremost_figures_and_count_the_rest():
     told = page_two.restatements(source())
-    assert told["title"] == "2 rilis dinyatakan ulang: 1.096 angka berubah"
+    assert told["title"] == "2 rilis dinyatakan ulang: 1.370 angka berubah"
     newest = told["rows"][0]
     assert newest["head"] == "September 2026, v1 → v2"
     assert [c["figure"] for c in newest["changes"][:3]] == [
@@ -165,16 +177,16 @@ def test_restatements_name_their_foremost_figures_and_count_the_rest():
         "K2.00@2026-09",
     ]
     assert newest["changes"][-1]["name"].endswith(" · Komdigi saja")
-    assert newest["more"] == "dan 606 angka lain"
+    assert newest["more"] == "dan 502 angka lain"
 
 
 @pytest.mark.parametrize(
     ("probability", "says"),
     [
-        ("0.10", "Desember 2026 diperkirakan menyisakan 3.026 desa; target 0 menuntut 1.926 per bulan."),
+        ("0.10", "Desember 2026 diperkirakan menyisakan 3.020 desa; target 0 menuntut 1.926 per bulan."),
         (
             "0.90",
-            "Target 0 pada Desember 2026 diperkirakan tercapai: tersisa 3.026 desa, dengan laju yang perlu",
+            "Target 0 pada Desember 2026 diperkirakan tercapai: tersisa 3.020 desa, dengan laju yang perlu",
         ),
     ],
 )
@@ -186,23 +198,24 @@ def test_the_forecasts_claim(probability, says):
 
 def test_required_and_present_pace_have_their_signs():
     rows = {row["figure"]: row for row in page_three.rates(source())}
-    assert (rows["K2.00"]["pace"], rows["K2.00"]["needed"]) == ("−412", "−1.926")
+    assert (rows["K2.00"]["pace"], rows["K2.00"]["needed"]) == ("−415", "−1.926")
     assert (rows["K1.00"]["pace"], rows["K1.00"]["needed"]) == ("+0,5", "+2,3")
-    assert rows["K3.00"]["inside"] == "10 dari 11"
+    assert rows["K3.00"]["inside"] == "4 dari 9"
     assert rows["K2.00"]["chance"] == "di bawah 1%"
 
 
 def test_past_forecasts_are_counted_and_judged():
     there = source()
     past = there.context["forecast"][1]["past"]
-    past[1]["high80"] = "3850"  # one below what came
+    past[0] |= {"high80": "3851"}  # just what came
+    past[1] |= {"high80": "3850"}  # one below it
     past.insert(0, past[0] | {"made_in": "2026-07", "high80": "3000", "value": "2900", "low80": "2800"})
     told = page_three.past(there)
-    assert told["title"].startswith("7 dari 9 prakiraan terdahulu untuk Oktober 2026")
+    assert told["title"].startswith("6 dari 9 prakiraan terdahulu untuk Oktober 2026")
     shown = [r for r in told["rows"] if r["name"] == "Sisa desa tanpa 4G"]
     assert [(r["release"], r["verdict"], r["error"]) for r in shown] == [
-        ("Agu 2026 v2", "●\u00a0di dalam", "−112"),
-        ("Sep 2026 v2", "■\u00a0di luar", "−80"),
+        ("Agu 2026 v2", "●\u00a0di dalam", "−151"),
+        ("Sep 2026 v2", "■\u00a0di luar", "−121"),
     ]
 
 
@@ -228,7 +241,7 @@ def test_provinces_stand_lowest_first_and_those_that_fell_are_counted():
     assert len(shown["rows"]) == 38
     assert shown["note"].startswith("Di 4 provinsi sisa desa bertambah.")
     assert sum(r["worse"] for r in shown["rows"]) == 4
-    assert {r["sites"]["value"] for r in shown["rows"] if r["code"] in ("31", "95")} == {"–", "356"}
+    assert {r["sites"]["value"] for r in shown["rows"] if r["code"] in ("31", "95")} == {"–", "99"}
     assert [r["name"] for r in shown["totals"]] == ["Indonesia", "Daerah 3T", "Di luar daerah 3T"]
 
 
@@ -242,8 +255,8 @@ def test_obligations_add_up_to_the_nation_or_are_refused():
         "Smartfren",
         "STI",
     ]
-    assert [r["open"] for r in told["rows"]] == ["45", "90", "5", "26", "3", "4"]
-    assert (told["total"]["due"], told["total"]["built"], told["total"]["open"]) == ("3.435", "3.262", "173")
+    assert [r["open"] for r in told["rows"]] == ["54", "50", "42", "39", "6", "4"]
+    assert (told["total"]["due"], told["total"]["built"], told["total"]["open"]) == ("3.352", "3.157", "195")
     there = source()
     there.indicator("K15")["breakdowns"][0]["numerator"] = "1"
     with pytest.raises(PantauError, match="operators do not add up"):
@@ -251,11 +264,11 @@ def test_obligations_add_up_to_the_nation_or_are_refused():
 
 
 def test_claims_say_whose_are_of_an_earlier_month():
-    told = page_five.claims(source())
+    told = page_five.claims(with_carried_claims())
     assert told["title"] == "2 dari 3 operator mengirim klaim cakupan bulan ini"
-    first = told["rows"][0]
-    assert (first["claims"], first["how"], first["kind"]) == (
-        "48.112\u00a0◇",
+    second = told["rows"][1]
+    assert (second["claims"], second["how"], second["kind"]) == (
+        "35.682\u00a0◇",
         "◇\u00a0memakai Sep 2026",
         "amber",
     )
@@ -284,14 +297,16 @@ def test_the_moneys_claim(expected, says):
 
 
 def test_quality_tells_every_feed_and_finding():
-    shown = page_six.view(source())
+    there = with_carried_claims()
+    there.context["feeds"][0]["late_days"] = 2
+    shown = page_six.view(there)
     assert shown["title"] == (
         "Dari 9 sumber data, 1 datang terlambat dan 1 memakai data bulan sebelumnya; "
-        "temuan yang perlu ditangani: 3."
+        "temuan yang perlu ditangani: 2."
     )
     assert len(shown["feeds"]["rows"]) == 9
     assert shown["feeds"]["rows"][0]["late"] == "◇\u00a0memakai Sep 2026"
     assert shown["feeds"]["rows"][1]["late"] == "▲\u00a0terlambat 2 hari"
-    assert [f["severity"] for f in shown["findings"]["rows"]].count("▲\u00a0peringatan") == 3
+    assert [f["severity"] for f in shown["findings"]["rows"]].count("▲\u00a0peringatan") == 2
     clean = source(findings=[], feeds=[f for f in SAMPLE["feeds"] if f["how"] == "effective"])
     assert page_six.title(clean) == "Semua 2 sumber data datang tepat waktu; temuan yang perlu ditangani: 0."
