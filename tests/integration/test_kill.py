@@ -37,7 +37,7 @@ from pantau.settings import settings
 from tests.integration.conftest import DESA_4G, PROVINCES, REGISTERS, WILAYAH, cut_register
 
 PERIOD = "2026-08"
-MOMENTS = 20
+MOMENTS = 10
 AT_ONCE = 2
 BOUNDARY = b"[DAG TEST] end task "  # what Airflow logs when a task has ended
 _WAIT_S = 300
@@ -404,15 +404,16 @@ def test_a_close_killed_anywhere_comes_to_the_same_release(templates: Templates)
     kinds = Counter(whole.left["ledger"])
     assert whole.left["releases"][f"{PERIOD} v1"][2:4] == ["first", False]
     assert sorted(whole.left["reports"]) == [f"{PERIOD}/v1/nasional.{x}.pdf" for x in ("en", "id")]
-    # two runs of eight tasks, and a line of the demo's own decision between them
-    assert whole.seen.boundaries == 16
+    # two runs of ten tasks at least, and a line of the demo's own decision between them
+    assert whole.seen.boundaries >= 20
+    assert whole.seen.boundaries % 2 == 0
     assert whole.seen.lines - 1 >= 8, "progress lines"
     assert kinds["publication"] == len(whole.left["releases"])
     drawn = random.Random(templates.seed)
     points = [Point("boundaries", n) for n in range(1, whole.seen.boundaries + 1)]
     points += [Point("seconds", drawn.uniform(0, whole.seen.seconds)) for _ in range(MOMENTS)]
     # approved, but cut off before it was published: the hourly run, which names no month, publishes it
-    points.append(Point("boundaries", whole.seen.boundaries / 2 + 1, then="close what is due"))
+    points.append(Point("boundaries", whole.seen.boundaries // 2 + 1, then="close what is due"))
     templates.say(f"{len(points)} points; undisturbed {whole.seen.seconds:.1f} s")
     templates.survive("close", "late", points, whole.left)
 
