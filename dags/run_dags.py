@@ -41,13 +41,18 @@ def answer(what: dict[str, Any]) -> None:
 
 def run(dag: Any, conf: dict[str, Any], told: Told) -> dict[str, Any]:
     """Run one DAG; say how it ended and, of a failure, what its step said."""
-    from pantau.errors import BlockedError
+    from pantau.errors import BlockedError, PantauError
 
     told.failures.clear()
     ended = dag.test(logical_date=None, run_conf=conf)
     failed = [t for t in ended.get_task_instances() if t.state == "failed"]
     blocked = bool(told.failures) and all(isinstance(e, BlockedError) for e in told.failures)
-    messages = [str(e) for e in told.failures]
+    messages = [
+        str(e) if isinstance(e, PantauError)
+        else f"{dag.dag_id} failed unexpectedly: {type(e).__name__}: {e}\n"
+        "Its traceback is in var/log/airflow.log; report it, then run the same command again."
+        for e in told.failures
+    ]  # fmt: skip
     if failed and not messages:
         messages = [f"The step {failed[0].task_id} of {dag.dag_id} failed; see var/log/airflow.log."]
     return {"state": str(ended.state), "failures": messages, "blocked": blocked}

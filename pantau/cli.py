@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -587,7 +587,8 @@ _STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def _stop(number: int, _: object) -> None:
     for each in _STOPS:
         signal.signal(each, signal.SIG_IGN)  # a second Ctrl-C must not keep us from stopping what we started
-    _tell("\nStopping.")
+    with suppress(OSError):  # the terminal may be gone
+        os.write(1, b"\nStopping.\n")  # not through the console: it may be in the middle of a line
     sys.exit(128 + number)
 
 

@@ -234,5 +234,5 @@ class Records:
                 "finding": self._findings_of.get((run["id"], result["rule_id"])),
             }
             for run in runs
-            for result in self._results[run["id"]]
+            for result in self._results.get(run["id"], [])  # a run may have no rule to apply
         ]

@@ -428,8 +428,8 @@ def test_a_feed_killed_anywhere_loses_and_doubles_nothing(templates: Templates) 
 def test_a_demo_killed_between_its_steps_goes_on(templates: Templates) -> None:
     whole = templates.undisturbed("walk", "late")
     lines = whole.seen.lines - 1
-    # the last lines are: freeze, render, publish (waits for approval), render, publish
-    points = [Point("lines", lines - 4), Point("lines", lines - 2), Point("lines", lines, server_too=False)]
+    # the last lines are: freeze, render (twice), publish (waits for approval), audit, render (twice), publish, audit
+    points = [Point("lines", lines - 8), Point("lines", lines - 5), Point("lines", lines, server_too=False)]
     templates.survive("walk", "late", points, whole.left)
 
 
