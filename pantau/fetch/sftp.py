@@ -1,8 +1,4 @@
-"""Files over SFTP, from a server whose host key the connection pins.
-
-A file whose size and time of change are those of the delivery that we hold is not sent again: the quick check of
-rsync(1), since SFTP knows no conditional request.
-"""
+"""Files over SFTP, from a server whose host key the connection pins."""
 
 import asyncio
 from pathlib import Path
@@ -16,12 +12,7 @@ from pantau.fetch import Fetched, File, Order
 
 
 def file(order: Order) -> Fetched | None:
-    """The file at the transport's path; None where there is none.
-
-    Raises:
-        TransientError: the connection failed, or fewer bytes came than the server states.
-        PantauError: the server shows another host key, or refuses the login.
-    """
+    """The file at the transport's path. Raises PantauError where the server shows another host key."""
     return asyncio.run(_file(order))
 
 
@@ -62,12 +53,9 @@ async def _file(order: Order) -> Fetched | None:
             link.start_sftp_client() as client,
         ):
             try:
-                stated = await client.stat(remote)
+                size = (await client.stat(remote)).size
             except asyncssh.SFTPNoSuchFile:
                 return None
-            validator = "" if None in (stated.size, stated.mtime) else f"{stated.size} {stated.mtime}"
-            if validator and validator == order.held.validator:
-                return Fetched(f"sftp {remote}", [], unchanged=True)
             await client.get(remote, target, sparse=False)
     except asyncssh.HostKeyNotVerifiable as error:
         raise PantauError(
@@ -88,10 +76,10 @@ async def _file(order: Order) -> Fetched | None:
             where=where,
             next_step="Nothing of it was kept; it is tried again by itself.",
         ) from error
-    if stated.size is not None and target.stat().st_size != stated.size:
+    if size is not None and target.stat().st_size != size:
         raise TransientError(
-            f"{target.stat().st_size:,} bytes came where the server states {stated.size:,}.",
+            f"{target.stat().st_size:,} bytes came where the server states {size:,}.",
             where=where,
             next_step="Nothing of it was kept; it is tried again by itself.",
         )
-    return Fetched(f"sftp {remote}", [File(target.name, target)], validator=validator)
+    return Fetched(f"sftp {remote}", [File(target.name, target)])
