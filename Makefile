@@ -14,7 +14,7 @@ up: setup      ## the running system until Ctrl-C: Airflow with its UI, simulato
 	@exec $(BIN)/pantau up $(UP)
 
 test: setup    ## all tests, against real servers that they start
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 lint: setup    ## style, types, import rules, SQL, rule files
 	@$(BIN)/ruff check .

@@ -19,6 +19,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC
 from pathlib import Path
@@ -277,10 +278,13 @@ def kill(process: subprocess.Popen[bytes], folder: Path, *, server_too: bool) ->
     """SIGKILL to the whole process group, and to PostgreSQL with all its children."""
     os.killpg(process.pid, signal.SIGKILL)
     if server_too:
-        for number in living(folder):
-            os.kill(number, signal.SIGSTOP)  # so that none is born while they are counted
-        for number in living(folder):
-            os.kill(number, signal.SIGKILL)
+        for sent in (
+            signal.SIGSTOP,
+            signal.SIGKILL,
+        ):  # stopped first, so that none is born while they are counted
+            for number in living(folder):
+                with suppress(ProcessLookupError):  # it has ended by itself meanwhile
+                    os.kill(number, sent)
         until = time.monotonic() + 10
         while living(folder) and time.monotonic() < until:
             time.sleep(0.005)
