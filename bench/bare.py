@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -41,7 +40,7 @@ def empty():
 empty()
 """
 RUN_EMPTY = """
-import logging, sys, time
+import sys, time
 from pathlib import Path
 from airflow.dag_processing.dagbag import BundleDagBag
 folder = Path(sys.argv[1])
@@ -201,7 +200,7 @@ def airflow(environment: dict[str, str]) -> tuple[int, float]:
     return tasks, tasks * float(ran.stdout.split()[-1]) / (EMPTY_TASKS + 1)
 
 
-PARTS: dict[str, tuple[str, Callable[[], Any]]] = {
+PARTS: dict[str, tuple[str, Callable[[], float]]] = {
     "pull": ("hash and write the bytes", pull),
     "read": ("COPY of the typed rows", read),
     "check": ("the rules' own selects", check),

@@ -278,10 +278,8 @@ def kill(process: subprocess.Popen[bytes], folder: Path, *, server_too: bool) ->
     """SIGKILL to the whole process group, and to PostgreSQL with all its children."""
     os.killpg(process.pid, signal.SIGKILL)
     if server_too:
-        for sent in (
-            signal.SIGSTOP,
-            signal.SIGKILL,
-        ):  # stopped first, so that none is born while they are counted
+        # Stopped first, so that none is born while they are counted.
+        for sent in (signal.SIGSTOP, signal.SIGKILL):
             for number in living(folder):
                 with suppress(ProcessLookupError):  # it has ended by itself meanwhile
                     os.kill(number, sent)
