@@ -12,9 +12,12 @@ import asyncssh
 import psycopg
 import pytest
 
-from pantau import doctor, runner, setup, upgrade
+from pantau import runner, setup, upgrade
 from pantau.database import airflow_url, connect
 from pantau.demo import Simulator
+from pantau.doctor import address as reach
+from pantau.doctor import database as inside
+from pantau.doctor import machine
 from pantau.settings import settings
 from tests.integration.conftest import DESA_4G, Stage
 from tests.integration.test_manifest import at, deliver
@@ -123,45 +126,45 @@ def test_who_is_reached_and_who_is_not(simulator: Simulator) -> None:
             "https://nowhere.invalid": ("problem", "cannot be reached"),
         }  # fmt: skip
         for each, (state, what) in cases.items():
-            told = doctor._reached("x", each, "feed")
+            told = reach.reached("x", each, "feed")
             assert (told.state, what in told.what) == (state, True), told
             assert sftp["password"] not in str(told)
 
 
 def test_leftovers_and_the_clock(stage: Stage) -> None:
-    assert found(doctor._leftovers())["leftovers"][0] == "ok"
-    assert found(doctor._clock())["clock"][0] == "attention"
+    assert found(inside.leftovers())["leftovers"][0] == "ok"
+    assert found(inside.product_clock())["clock"][0] == "attention"
     unread = deliver(DESA_4G, "2026-06", read=False)[0]
     deliver(DESA_4G, "2026-07")
     settings.landing.mkdir(parents=True, exist_ok=True)
     spool = settings.landing / "incoming-x"
     spool.mkdir()
     os.utime(spool, (0, 0))
-    told = [f.what for f in doctor._leftovers()]
+    told = [f.what for f in inside.leftovers()]
     assert told[0] == f"delivery {unread} of {DESA_4G} 2026-06 is not read"
     assert any("1 reading(s) are not checked" in text for text in told)
     assert any("1 folder(s) of killed pulls" in text for text in told)
     with connect() as connection:
         connection.execute("update ops.clock set set_to = null")
-    assert found(doctor._clock())["clock"][0] == "ok"
+    assert found(inside.product_clock())["clock"][0] == "ok"
 
 
 def test_secrets_that_others_may_read(database: str) -> None:
     runner.environment()  # makes the keys
     path = settings.var / "airflow" / "keys.json"
-    assert found(doctor._secrets())["secrets"][0] == "ok"
+    assert found(machine.secrets())["secrets"][0] == "ok"
     path.chmod(0o644)
-    assert found(doctor._secrets())["secrets"] == ("problem", f"others may read {path}")
+    assert found(machine.secrets())["secrets"] == ("problem", f"others may read {path}")
 
 
 def test_folders_and_fonts(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert {state for state, _ in found(doctor._folders()).values()} <= {"ok", "attention"}
+    assert {state for state, _ in found(machine.folders()).values()} <= {"ok", "attention"}
     settings.out.rmdir()
     settings.out.write_text("a file where a folder should be")
-    assert found(doctor._folders())["folder out"][0] == "problem"
-    assert found(doctor._fonts())["fonts"][0] == "ok"
+    assert found(machine.folders())["folder out"][0] == "problem"
+    assert found(machine.fonts())["fonts"][0] == "ok"
     fonts = settings.var / "templates" / "fonts"
     fonts.mkdir(parents=True)
     (fonts / "Broken.ttf").write_bytes(b"no font")
     monkeypatch.setattr(settings, "templates", fonts.parent)
-    assert [f.state for f in doctor._fonts()] == ["problem", "problem"]
+    assert [f.state for f in machine.fonts()] == ["problem", "problem"]

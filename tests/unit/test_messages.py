@@ -18,7 +18,7 @@ import signal
 from pantau import cli
 def in_the_middle_of_a_line(*_):
     raise AssertionError("a buffered stream cannot be entered twice")
-cli.console.print = in_the_middle_of_a_line
+cli.console.console.print = in_the_middle_of_a_line
 cli.app = lambda: signal.raise_signal(signal.SIGINT)
 cli.main()
 """

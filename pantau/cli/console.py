@@ -1,0 +1,49 @@
+"""What every command shares: the console, its tables, and the database that it needs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from pantau import periods, server, setup
+
+console = Console(highlight=False, soft_wrap=True)
+if not console.is_terminal:
+    console.width = 140  # a log has no width; tables in it are not to be squeezed into 80 columns
+
+By = Annotated[str, typer.Option(help="Who decides.")]
+Why = Annotated[str, typer.Option(help="Why; the ledger keeps it.")]
+
+
+@contextmanager
+def ready() -> Iterator[None]:
+    """A database with the product's tables, started if it is down and stopped again."""
+    with server.running():
+        setup.prepare()
+        yield
+
+
+def tell(line: str) -> None:
+    """Print a line as it is."""
+    console.print(line, markup=False)
+
+
+def table(title: str, columns: list[str], rows: list[list[object]]) -> None:
+    """Print a table; a column whose name begins with > is set flush right."""
+    shown = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    for name in columns:
+        shown.add_column(
+            name.lstrip(">"), justify="right" if name.startswith(">") else "left", overflow="fold"
+        )
+    for row in rows:
+        shown.add_row(*("" if cell is None else str(cell) for cell in row))
+    console.print(shown)
+
+
+def span(text: str) -> tuple[str, str]:
+    """First and last month of `2026-10` or `2025-01..2026-07`. Raises PantauError where these are no months."""
+    first, _, last = text.partition("..")
+    return periods.check(first), periods.check(last or first)

@@ -1,0 +1,142 @@
+"""Commands that look: at figures and their way, reports, feeds, lateness, findings. They decide nothing."""
+
+from typing import Annotated
+
+import typer
+
+from pantau import catalogue, periods
+from pantau.cli.console import console, ready, table, tell
+from pantau.database import connect
+from pantau.errors import PantauError
+
+commands = typer.Typer()
+
+
+@commands.command()
+def trace(
+    figure: Annotated[str, typer.Argument(help="Such as K2.00@2026-10 or K1.11:3T@2026-08/v1.")],
+    all_rows: Annotated[bool, typer.Option(help="Every range of rows, not the first dozen.")] = False,
+) -> None:
+    """The way of one figure: definition, SQL, rows, deliveries, files, hashes."""
+    from pantau.audit.trace import trace as way
+
+    with ready():
+        tell(way(figure, all_rows=all_rows))
+
+
+@commands.command()
+def audit(
+    everything: Annotated[bool, typer.Option(help="Write every page anew, also of frozen releases.")] = False,
+) -> None:
+    """Write the audit pages: static, to be opened from the folder or served."""
+    from pantau.audit.site import write
+
+    with ready():
+        index = write(everything=everything)
+    tell(f"The audit pages begin at {index}")
+
+
+@commands.command()
+def report(
+    period: Annotated[str, typer.Option(help="2026-10: the month's newest release.")] = "",
+    lang: Annotated[str, typer.Option(help="id or en.")] = "id",
+    preview: Annotated[
+        bool, typer.Option(help="Mark every page as a preview; write below out/preview.")
+    ] = False,
+    sample: Annotated[bool, typer.Option(help="From the template's sample; no database is needed.")] = False,
+    watch: Annotated[bool, typer.Option(help="Render again when a template changes, until Ctrl-C.")] = False,
+) -> None:
+    """Look at a report while changing it. The reports of releases are written when these are published."""
+    from pantau.report import preview as look
+
+    if not preview:
+        raise PantauError(
+            "A release's report is written once, when it is published: below out/, by month and version.",
+            next_step="Add --preview to see what the template makes of it now.",
+        )
+    if sample:
+        subject = look.sample
+    else:
+        with ready():
+            release = look.newest(periods.check(period))
+
+        def subject() -> look.Subject:
+            return release
+
+    if watch:
+        look.watch(subject, lang, tell)
+    tell(str(look.write(subject(), lang)))
+
+
+@commands.command()
+def feeds() -> None:
+    """The catalogue: what each feed is, and what last came of it."""
+    with ready(), connect() as connection:
+        rows = []
+        for feed in catalogue.load().values():
+            last = connection.execute(
+                "select d.period, d.known_at, d.simulated, r.accepted, r.refused from ops.delivery d"
+                " left join ops.reading r on r.delivery_id = d.id where d.feed = %s"
+                " order by d.period desc, d.ledger_no desc, r.ledger_no desc limit 1",
+                [feed.name],
+            ).fetchone()
+            due = f"day {feed.due_day} ({feed.due_source})" if feed.due_day else "-"
+            came = (
+                [last["period"], f"{last['known_at']:%Y-%m-%d}", last["accepted"], last["refused"]]
+                if last
+                else [""] * 4
+            )
+            rows.append([feed.name, feed.owner, feed.transport.kind, feed.cadence, due, feed.without, *came])
+        table(
+            "Feeds",
+            ["feed", "owner", "by", "cadence", "due", "without it", "newest", "known", ">rows", ">refused"],
+            rows,
+        )
+
+
+@commands.command()
+def lateness() -> None:
+    """What should have come by now and has not, and what a close does without it. Sends no mail."""
+    from pantau import lateness as late
+
+    with ready(), connect() as connection:
+        facts, told = late.Facts(connection), late.told(connection)
+        found = late.late(connection)
+        table(
+            f"Late at {facts.now:%Y-%m-%d %H:%M}" + (" (simulated clock)" if facts.simulated else ""),
+            ["feed", "part", "period", "due", ">days", "state", "without it", "told"],
+            [
+                [
+                    each.feed, each.part, each.period, each.due_on, each.days, late.state(each, "en"),
+                    late.outcome(each, facts, "en"), ", ".join(told.get(each.key, [])),
+                ]
+                for each in found
+            ],
+        )  # fmt: skip
+        if not found:
+            tell("Nothing is late.")
+
+
+@commands.command()
+def findings(period: Annotated[str, typer.Argument(help="2026-10")], rows: int = 5) -> None:
+    """What the checks found for a month's last build, with the first failing rows of each."""
+    from pantau import checks
+
+    with ready(), connect() as connection:
+        build = connection.execute(
+            "select id from ops.build where %s between first_period and last_period and purpose <> 'rebuild'"
+            " order by id desc limit 1",
+            [periods.check(period)],
+        ).fetchone()
+        if not build:
+            raise PantauError(f"{period} has no build.", next_step=f"`pantau close {period}`.")
+        gate = checks.gate(connection, build["id"])
+        for found in (*gate.critical, *gate.warnings, *gate.infos):
+            console.rule(f"{found.severity} · {found.rule} · {found.rows:,} row(s)", align="left")
+            tell(f"{found.sentence['en']}\nwho fixes: {found.fixer}")
+            for row in connection.execute(
+                "select evidence from ops.finding_row where finding_id = %s order by no limit %s",
+                [found.finding_id, rows],
+            ):
+                tell(f"  {row['evidence']}")
+        tell(f"{gate.passed} of {gate.rules} rules passed.")

@@ -1,0 +1,217 @@
+"""Commands that bring a month to its release: pull, close, approve; and rebuild, which proves one."""
+
+import getpass
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from pantau import catalogue, periods
+from pantau.cli.console import By, Why, ready, span, table, tell
+from pantau.database import connect
+from pantau.errors import PantauError
+
+commands = typer.Typer()
+
+
+@commands.command()
+def pull(
+    feed: Annotated[list[str] | None, typer.Argument(help="Feeds; none: all.")] = None,
+    everything: Annotated[bool, typer.Option(help="Pull every period again.")] = False,
+) -> None:
+    """Run feeds: pull what is due, read it, check it."""
+    from pantau.runner import Runner
+
+    names = [catalogue.feed(name).name for name in feed or catalogue.load()]
+    names.sort(key=lambda name: name != "kemendagri__wilayah")  # the others resolve regions with it
+    with ready(), Runner(tell) as runner:
+        failed = []
+        for name in names:
+            try:
+                runner.run(f"feed__{name}", everything=everything)
+            except PantauError as error:
+                failed.append(str(error))
+        if failed:
+            raise PantauError("\n".join(failed))
+
+
+@commands.command()
+def close(
+    period: Annotated[
+        str, typer.Argument(help="2026-10; 2025-01..2026-07 with --opening; empty: all due.")
+    ] = "",
+    opening: Annotated[bool, typer.Option(help="Opening history: one build, no PDF.")] = False,
+    without: Annotated[list[str] | None, typer.Option(help="Leave a feed out.")] = None,
+    by: By = "",
+    why: Why = "",
+) -> None:
+    """Close a month as far as a candidate; with its approval, publish it."""
+    from pantau.close import plan, waiting
+    from pantau.runner import Runner
+
+    with ready():
+        if period:
+            first, last = span(period)
+            if opening != (first != last) and not opening:
+                raise PantauError("Several months at once are opening history.", next_step="Add --opening.")
+            with Runner(tell) as runner:
+                runner.run(
+                    "close_month",
+                    period=first,
+                    last=last if opening else "",
+                    without=without or [],
+                    by=by,
+                    why=why,
+                )
+            _candidates(first, last)
+            return
+        if plan() is None:
+            tell("Nothing is due.")
+        else:
+            with Runner(tell) as runner:
+                while due := plan():
+                    runner.run("close_month")
+                    _candidates(due["first"], due["last"])
+        lines = [str(each) for each in waiting()]
+        for line in lines[-20:]:  # the newest months
+            tell(line)
+        if len(lines) > 20:
+            tell(f"So do older months, {len(lines) - 20} times; `pantau lateness` shows all that is late.")
+
+
+def _candidates(first: str, last: str) -> None:
+    from pantau.release import candidates
+
+    with connect() as connection:
+        waiting = candidates(connection, first, last)
+    if waiting:
+        months = first if first == last else f"{first}..{last}"
+        tell(f"{len(waiting)} candidate(s) wait for approval: `pantau approve {months}`.")
+
+
+@commands.command()
+def approve(
+    period: Annotated[str, typer.Argument(help="2026-10, or 2025-01..2026-07 for opening history.")],
+    acknowledge: Annotated[bool, typer.Option(help="Let the warnings that are shown stand.")] = False,
+    by: By = "",
+) -> None:
+    """Approve a candidate by its hashes, and publish it."""
+    from pantau import checks, release
+    from pantau.runner import Runner, scheduler_runs
+
+    first, last = span(period)
+    with ready():
+        with connect() as connection:
+            waiting = release.candidates(connection, first, last)
+            if not waiting:
+                raise PantauError(
+                    f"No candidate waits in {period}.", next_step=f"`pantau close {first}` makes one."
+                )
+            warnings = {f.rule: f for r in waiting for f in checks.gate(connection, r["build_id"]).warnings}
+        table(
+            "Candidates",
+            ["period", "version", "reason", "release hash", "page hash"],
+            [
+                [r["period"], f"v{r['version']}", r["reason"], r["release_hash"][:16], r["page_hash"][:16]]
+                for r in waiting
+            ],
+        )
+        if warnings:
+            table(
+                "Warnings",
+                ["rule", ">rows", "what must hold"],
+                [[f.rule, f.rows, f.sentence["en"]] for f in warnings.values()],
+            )
+        release.approve(waiting, by or getpass.getuser(), list(warnings) if acknowledge else [])
+        if scheduler_runs():
+            tell("The approval is written. The next run of close_month publishes it: trigger it in Airflow.")
+            return
+        opening = waiting[0]["reason"] == "opening"
+        with Runner(tell) as runner:
+            for row in waiting[:1] if opening else waiting:
+                build = _build_span(row["build_id"])
+                runner.run(
+                    "close_month",
+                    period=build[0],
+                    last=build[1] if opening else "",
+                    **_decision(row["build_id"]),
+                )
+
+
+def _build_span(build: int) -> tuple[str, str]:
+    with connect() as connection:
+        row = connection.execute(
+            "select first_period, last_period from ops.build where id = %s", [build]
+        ).fetchone()
+    assert row is not None
+    return row["first_period"], row["last_period"]
+
+
+def _decision(build: int) -> dict[str, object]:
+    """The decision under which a build was made, so that it is found again."""
+    with connect() as connection:
+        row = connection.execute(
+            "select b.without, l.what from ops.build b join ops.ledger l on l.no = b.ledger_no where b.id = %s",
+            [build],
+        ).fetchone()
+    assert row is not None
+    return {"without": row["without"], "by": row["what"]["by"], "why": row["what"]["why"]}
+
+
+@commands.command()
+def rebuild(
+    period: str,
+    as_of: Annotated[str, typer.Option(help="A release (v1) or a time; without: now.")] = "",
+) -> None:
+    """Build a month again as it was known then, and compare its hash with the releases. Keeps nothing."""
+    from pantau import release, warehouse
+
+    periods.check(period)
+    with ready():
+        with connect() as connection:
+            releases = connection.execute(
+                "select r.version, r.release_hash, b.cutoff, b.without from ops.release r join ops.build b"
+                " on b.id = r.build_id where r.period = %s and not r.superseded order by r.version",
+                [period],
+            ).fetchall()
+            cutoff, without = _as_of(as_of, releases, period)
+        build = warehouse.open_build(period, period, "rebuild", cutoff=cutoff, without=without)
+        try:
+            warehouse.run_dbt(build)
+            with connect() as connection:
+                found = release.hash_of(release.figures_of_build(connection, build, period))
+        finally:
+            warehouse.drop_rows(build)
+        same = [f"v{r['version']}" for r in releases if r["release_hash"] == found]
+        tell(f"{period} as of {as_of or 'now'}: {found}")
+        tell(f"equals {', '.join(same)}" if same else "equals no release")
+        wanted = next((r for r in releases if f"v{r['version']}" == as_of), None)
+        if wanted and wanted["release_hash"] != found:
+            raise PantauError(
+                f"The rebuild does not come to the hash of {as_of} ({wanted['release_hash']}).",
+                where={"period": period},
+                next_step="See docs/runbooks/tampering.md: a register, code or row is not what it was.",
+            )
+
+
+def _as_of(as_of: str, releases: list[dict[str, Any]], period: str) -> tuple[int | None, list[str]]:
+    without = releases[-1]["without"] if releases else []
+    if not as_of:
+        return None, without
+    for known in releases:
+        if f"v{known['version']}" == as_of:
+            return known["cutoff"], known["without"]
+    try:
+        moment = datetime.fromisoformat(as_of)
+    except ValueError as error:
+        names = ", ".join(f"v{r['version']}" for r in releases)
+        raise PantauError(
+            f"'{as_of}' is no release of {period} and no time.",
+            next_step=f"Known: {names or 'none'}; or 2026-09-20.",
+        ) from error
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=periods.JAKARTA)
+    with connect() as connection:
+        newest = connection.execute(
+            "select max(no) as no from ops.ledger where product_at <= %s", [moment]
+        ).fetchone()
+    return (newest["no"] if newest else None), without
