@@ -92,12 +92,14 @@ class Simulator:
         except subprocess.TimeoutExpired:
             self._child.kill()
 
-    def control(self, what: str, **body: Any) -> None:
-        """Ask the simulator for something: its clock, a fault."""
+    def control(self, what: str, **body: Any) -> dict[str, Any]:
+        """Ask the simulator for something (its clock, a fault), and return its answer."""
         headers = {"X-Control-Token": self.at["control_token"]}
-        httpx.post(
+        answer = httpx.post(
             f"{self.at['http']}/_control/{what}", json=body, headers=headers, timeout=30
         ).raise_for_status()
+        told: dict[str, Any] = answer.json()
+        return told
 
     def ready(self) -> dict[str, list[dict[str, str]]]:
         """By feed: what its owner has laid ready by the simulator's clock."""

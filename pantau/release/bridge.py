@@ -1,5 +1,6 @@
 """The bridge of the backlog (K2): from the figure that the month before first printed to this release's figure, in
-steps that add up: corrections, boundaries, villages that gained 4G, villages that lost it.
+steps that add up: corrections, boundaries, villages no longer or newly reported, villages that gained 4G, villages
+that lost it.
 
 Promise: the steps come to the frozen figures exactly, or the freeze ends with an error. Villages are counted in the
 village-level facts of the build that is published for the month before and of this one, both as of the cut-off.
@@ -20,6 +21,7 @@ from pantau.release.restatements import Text, causes, code_of, explain
 
 INDICATOR = "K2"
 _KEY = (INDICATOR, NATION, "")
+PAPER = ("unreported", "reported")  # steps told only where there are such villages
 NAMED = 3  # provinces that a step names; the others are counted together
 
 Step = dict[str, Any]
@@ -132,7 +134,14 @@ def steps_of(moved: Movement, standing: int, names: dict[str, str]) -> list[Step
         step = _step("boundary", value, moved.boundary)
         steps.append({**step, "joined": moved.joined, "left": moved.left})
         value += moved.boundary
-    for kind, sign, counts in (("gained", -1, moved.gained), ("lost", 1, moved.lost)):
+    for kind, sign, counts in (
+        ("unreported", 1, moved.unreported),
+        ("reported", -1, moved.reported),
+        ("gained", -1, moved.gained),
+        ("lost", 1, moved.lost),
+    ):
+        if kind in PAPER and not counts:
+            continue
         most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         steps.append(
             {

@@ -16,17 +16,24 @@ from pantau.release.figures import Closing
 
 @dataclass(frozen=True)
 class Movement:
-    """What happened to the villages between two months."""
+    """What happened to the villages between two months; a village without an accepted row counts as not covered."""
 
-    gained: dict[str, int]  # province → villages covered now that were not
-    lost: dict[str, int]  # province → villages covered before that are not now
-    joined: int  # uncovered villages of this register that the register before did not have
-    left: int  # uncovered villages of the register before that this one does not have
+    gained: dict[str, int]  # province → villages covered now, reported as not covered before
+    lost: dict[str, int]  # province → villages covered before, reported as not covered now
+    unreported: dict[str, int]  # province → villages covered before, without an accepted row now
+    reported: dict[str, int]  # province → villages covered now, without an accepted row before
+    joined: int = 0  # uncovered villages of this register that the register before did not have
+    left: int = 0  # uncovered villages of the register before that this one does not have
 
     @property
     def boundary(self) -> int:
         """What a change of the register adds to the backlog."""
         return self.joined - self.left
+
+    @property
+    def reporting(self) -> int:
+        """What villages that are no longer or newly reported add to it."""
+        return sum(self.unreported.values()) - sum(self.reported.values())
 
     @property
     def real(self) -> int:
@@ -38,15 +45,19 @@ def movement(before: pl.DataFrame, now: pl.DataFrame) -> Movement:
     """Compare two months village by village.
 
     Args:
-        before: kode (of the village in the register of now, null where that does not have it), covered.
-        now: kode, province, covered. Codes are unique in both.
+        before: kode (of the village in the register of now, null where that does not have it), covered, has_row.
+        now: kode, province, covered, has_row. Codes are unique in both.
     """
     both = now.join(before, on="kode", suffix="_before")
+    came = both.filter(pl.col("covered") & ~pl.col("covered_before"))
+    went = both.filter(~pl.col("covered") & pl.col("covered_before"))
     new = now.join(before, on="kode", how="anti")
     gone = before.join(now, on="kode", how="anti")
     return Movement(
-        gained=_by_province(both.filter(pl.col("covered") & ~pl.col("covered_before"))),
-        lost=_by_province(both.filter(~pl.col("covered") & pl.col("covered_before"))),
+        gained=_by_province(came.filter("has_row_before")),
+        lost=_by_province(went.filter("has_row")),
+        unreported=_by_province(went.filter(~pl.col("has_row"))),
+        reported=_by_province(came.filter(~pl.col("has_row_before"))),
         joined=new.filter(~pl.col("covered")).height,
         left=gone.filter(~pl.col("covered")).height,
     )
@@ -57,12 +68,13 @@ def _by_province(villages: pl.DataFrame) -> dict[str, int]:
 
 
 def villages(connection: Connection, build: int, period: str) -> pl.DataFrame:
-    """A build's villages of one month: kode, province, covered. No rows where its facts are no longer kept."""
+    """A build's villages of one month: kode, province, covered, has_row. No rows where its facts are no longer kept."""
     rows = connection.execute(
-        "select kode, provinsi_kode, terjangkau_4g from facts.fct_desa_4g where build_id = %s and period = %s",
+        "select kode, provinsi_kode, terjangkau_4g, has_row from facts.fct_desa_4g"
+        " where build_id = %s and period = %s",
         [build, period],
     ).fetchall()
-    schema = {"kode": pl.String, "province": pl.String, "covered": pl.Boolean}
+    schema = {"kode": pl.String, "province": pl.String, "covered": pl.Boolean, "has_row": pl.Boolean}
     return pl.DataFrame([tuple(row.values()) for row in rows], schema=schema, orient="row")
 
 
@@ -71,15 +83,15 @@ def as_named_now(closing: Closing, build_before: int, before: pl.DataFrame) -> p
     name, or carried by law.
 
     Args:
-        before: kode, covered.
+        before: kode, covered, has_row.
 
     Returns:
-        kode (null for those that the register does not have), covered.
+        kode (null for those that the register does not have), covered, has_row.
     """
     period = periods.shift(closing.period, -1)
     register = _register(closing.connection, closing.build["id"], closing.period)
     if register == _register(closing.connection, build_before, period):
-        return before.select("kode", "covered")
+        return before.select("kode", "covered", "has_row")
     names = closing.connection.execute(
         "select kode, nama from facts.dim_wilayah where build_id = %s and level = 'desa'"
         " and valid_from <= %s and (valid_to is null or valid_to > %s)",
@@ -97,21 +109,19 @@ def as_named_now(closing: Closing, build_before: int, before: pl.DataFrame) -> p
     )
     assert laws is not None, "the set-up loads the laws"
     found = Resolver(closing.connection, register, laws["id"]).resolve(asked, ["desa"], named=True)
-    return once(
-        pl.DataFrame({"kode": found["resolved"], "covered": before["covered"], "was": before["kode"]})
-    )
+    return once(before.select("covered", "has_row", kode=found["resolved"], was="kode"))
 
 
 def once(villages: pl.DataFrame) -> pl.DataFrame:
     """Of villages that have become one, the one that kept its code goes on; the others have left.
 
     Args:
-        villages: kode (now; null where there is none), was (the code before), covered.
+        villages: kode (now; null where there is none), was (the code before), covered, has_row.
     """
     return (
         villages.sort((pl.col("kode") != pl.col("was")).fill_null(True), "was")
         .with_columns(kode=pl.when(pl.col("kode").is_first_distinct()).then("kode"))
-        .select("kode", "covered")
+        .select("kode", "covered", "has_row")
     )
 
 

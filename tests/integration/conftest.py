@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,9 +47,11 @@ class Stage:
         with connect() as connection:
             clock.set_to(connection, moment)
 
-    def fault(self, feed: str, period: str, fault: str | None, part: str = "") -> None:
-        """Ask for a fault, or end it."""
-        self.simulator.control("fault", feed=feed, part=part, period=period, fault=fault)
+    def fault(self, feed: str, period: str, fault: str | None, part: str = "") -> list[dict[str, Any]]:
+        """Ask for a fault, or end it; the rows that it touched."""
+        answer = self.simulator.control("fault", feed=feed, part=part, period=period, fault=fault)
+        touched: list[dict[str, Any]] = answer["touched"]
+        return touched
 
     def uri(self, feed: str, part: str = "") -> str:
         """The connection of a feed (of its part)."""

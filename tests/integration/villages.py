@@ -6,6 +6,7 @@ Imports nothing of the product.
 import csv
 import gzip
 from collections import Counter
+from collections.abc import Set
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,23 @@ def names() -> dict[str, str]:
         return {r["kode"]: r["nama"] for r in csv.DictReader(file) if len(r["kode"]) == 2}
 
 
-def moved(was: Covered, now: Covered, value: int) -> list[dict[str, Any]]:
-    """The steps that the truth makes of two months; `value` stood before them."""
+def moved(
+    was: Covered, now: Covered, silent_before: Set[str], silent_now: Set[str], value: int
+) -> list[dict[str, Any]]:
+    """The steps that the truth makes of two months; `value` stood before them. Of silent villages no row was
+    accepted, so that they are not covered."""
     steps = []
-    for kind, covered, sign in (("gained", True, -1), ("lost", False, 1)):
-        count = Counter(v[:2] for v in now if now[v] is covered and was[v] is not covered)
+    came = {v for v in now if now[v] and not was[v]}
+    went = {v for v in now if was[v] and not now[v]}
+    for kind, villages, sign in (
+        ("unreported", went & silent_now, 1),
+        ("reported", came & silent_before, -1),
+        ("gained", came - silent_before, -1),
+        ("lost", went - silent_now, 1),
+    ):
+        if not villages and kind in ("unreported", "reported"):
+            continue
+        count = Counter(v[:2] for v in villages)
         most = sorted(count.items(), key=lambda item: (-item[1], item[0]))
         value += sign * count.total()
         steps.append({
@@ -34,6 +47,11 @@ def moved(was: Covered, now: Covered, value: int) -> list[dict[str, Any]]:
             "others": {"provinces": len(most[3:]), "count": sum(n for _, n in most[3:])},
         })  # fmt: skip
     return steps
+
+
+def real(steps: list[dict[str, Any]]) -> str:
+    """What of such steps happened on the ground."""
+    return str(sum(int(s["difference"]) for s in steps if s["kind"] in ("gained", "lost")))
 
 
 def left(covered: Covered) -> int:

@@ -21,7 +21,20 @@ _REASON, _SIZE, _LINE, _ROW = (
     21.0,
 )  # the reasons' column, its letters and lines; a row's height
 _STATED = ("printed", "restated", "now")
-_KINDS = {"correction": "paper", "boundary": "paper", "net": "paper", "gained": "better", "lost": "worse"}
+_PAPER = (
+    "correction",
+    "boundary",
+    "reporting",
+)  # what changed without a change on the ground, as titles name it
+_KINDS = {
+    "correction": "paper",
+    "boundary": "paper",
+    "unreported": "paper",
+    "reported": "paper",
+    "net": "paper",
+    "gained": "better",
+    "lost": "worse",
+}
 Frozen = Mapping[str, Any]
 
 
@@ -65,7 +78,10 @@ def bridge(source: Source) -> dict[str, Any] | None:
         row["picture"] = source.picture(picture)
     return {
         "title": _bridge_title(source, steps),
-        "note": words["bridge"]["note"],
+        "note": " ".join(
+            [words["bridge"]["note"]]
+            + [words["bridge"]["note_row"]] * any(s["kind"] in ("unreported", "reported") for s in steps)
+        ),
         "rows": rows,
         "axis": source.picture(axis),
     }
@@ -112,55 +128,70 @@ def _reason(source: Source, frozen: Frozen, step: Frozen) -> str:
 
 
 def _amounts(steps: list[Frozen]) -> dict[str, Decimal]:
-    return {
+    amounts = {
         kind: sum((Decimal(s["difference"]) for s in steps if s["kind"] == kind), Decimal(0))
         for kind in _KINDS
     }
+    return amounts | {"reporting": amounts["unreported"] + amounts["reported"]}
 
 
 def _bridge_title(source: Source, steps: list[Frozen]) -> str:
     words, amounts = source.words, _amounts(steps)
-    corrections = any(s["kind"] == "correction" for s in steps)
+    paper = _paper(source, amounts)
     if any(s["kind"] == "net" for s in steps):
         key = "bridge.title_net"
     else:
-        key = "bridge.title_corrected" if corrections else "bridge.title"
+        key = "bridge.title_paper" if paper else "bridge.title"
     return words.say(
         key,
         first=words.number(steps[0]["value"]),
         last=words.number(steps[-1]["value"]) + source.mark(LEFT),
-        corrected=words.number(amounts["correction"], signed=True),
+        paper=paper,
         gained=words.number(-amounts["gained"]),
         lost=words.number(amounts["lost"]),
     )
 
 
+def _paper(source: Source, amounts: Mapping[str, Decimal]) -> str:
+    """What changed the figure without a change on the ground."""
+    words = source.words
+    return ", ".join(
+        words.say(f"bridge.paper_{kind}", change=words.number(amounts[kind], signed=True))
+        for kind in _PAPER
+        if amounts[kind]
+    )
+
+
 def title(source: Source) -> str:
-    """The page's claim: paper against reality where last month's figure was restated."""
+    """The page's claim: paper against reality where they are not the same."""
     words, frozen = source.words, source.context.get("bridge")
     if not frozen:
         return words.say("changes.title_none", month=source.month)
     steps = frozen["steps"]
-    paper = Decimal(steps[-1]["value"]) - Decimal(steps[0]["value"])
-    corrected = _amounts(steps)["correction"]
-    real = paper - corrected if frozen["net_real"] is None else Decimal(frozen["net_real"])
+    total = Decimal(steps[-1]["value"]) - Decimal(steps[0]["value"])
+    amounts = _amounts(steps)
+    corrected = amounts["correction"]
+    real = Decimal(frozen["net_real"] or 0)
 
     def way(amount: Decimal) -> str:
         return words["changes"]["rose" if amount > 0 else "fell" if amount < 0 else "level"]
 
-    month = words.month(frozen["from_period"])
+    said = {
+        "month": words.month(frozen["from_period"]),
+        "total_way": way(total),
+        "total": words.number(abs(total)),
+        "real_way": way(real),
+        "real": words.number(abs(real)),
+    }
+    if frozen["net_real"] is None:
+        return words.say("changes.title_net", **said)
+    if amounts["boundary"] or amounts["reporting"]:
+        return words.say("changes.title_paper", **said, paper=_paper(source, amounts))
     if corrected:
         return words.say(
-            "changes.title_corrected",
-            paper_way=way(paper),
-            paper=words.number(abs(paper)),
-            real_way=way(real),
-            real=words.number(abs(real)),
-            month=month,
-            way=way(corrected),
-            corrected=words.number(abs(corrected)),
+            "changes.title_corrected", **said, way=way(corrected), corrected=words.number(abs(corrected))
         )
-    return words.say("changes.title", way=way(real), real=words.number(abs(real)), month=month)
+    return words.say("changes.title", **said)
 
 
 def reconciliation(source: Source) -> dict[str, Any] | None:

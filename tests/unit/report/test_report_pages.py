@@ -38,7 +38,9 @@ def steps(*inner: dict[str, Any], first: str, last: str, net: str | None) -> dic
 
 
 def moved(kind: str, difference: str, becomes: str, **more: Any) -> dict[str, Any]:
-    flow = {"provinces": [], "others": {"provinces": 0, "count": 0}} if kind in ("gained", "lost") else {}
+    flow = (
+        {"provinces": [], "others": {"provinces": 0, "count": 0}} if kind not in ("boundary", "net") else {}
+    )
     return {"kind": kind, "difference": difference, "becomes": becomes, **flow, **more}
 
 
@@ -46,21 +48,22 @@ def test_bridge_of_the_sample():
     there = source()
     bridge = page_two.bridge(there)
     assert page_two.title(there) == (
-        "Sisa desa turun 279 di atas kertas; di lapangan turun 308, karena angka September 2026 "
-        "dinyatakan ulang naik 29."
+        "Sisa desa turun 279 di atas kertas; di lapangan turun 303. Selisihnya: koreksi +29, pelaporan −5."
     )
     assert (
         bridge["title"]
-        == "Dari 4.130 ke 3.851: koreksi +29, lalu 352 desa baru terlayani dan 44 kehilangan layanan"
+        == "Dari 4.130 ke 3.851: koreksi +29, pelaporan −5; 343 desa baru terlayani, 40 kehilangan layanan"
     )
+    assert "keadaannya tidak diketahui" in bridge["note"]
     assert [(r["difference"], r["becomes"]) for r in bridge["rows"]] == [
-        ("", "4.130"), ("+29", "4.159"), ("", "4.159"), ("−352", "3.807"), ("+44", "3.851"), ("", "3.851"),
+        ("", "4.130"), ("+29", "4.159"), ("", "4.159"), ("+4", "4.163"), ("−9", "4.154"), ("−343", "3.811"),
+        ("+40", "3.851"), ("", "3.851"),
     ]  # fmt: skip
-    assert bridge["rows"][3]["why"] == (
-        "Papua Pegunungan 39, Nusa Tenggara Timur 38, Papua Tengah 20, 29 provinsi lain 255"
+    assert bridge["rows"][5]["why"] == (
+        "Papua Pegunungan 39, Nusa Tenggara Timur 38, Papua Tengah 20, 29 provinsi lain 246"
     )
     assert bridge["rows"][1]["name"] == "Koreksi pengirim (v2)"
-    assert bridge["rows"][-1]["why"] == "Perubahan di lapangan −308"
+    assert bridge["rows"][-1]["why"] == "Perubahan di lapangan −303"
 
 
 @pytest.mark.parametrize(
@@ -80,7 +83,7 @@ def test_bridge_of_the_sample():
                 last="105",
                 net="0",
             ),
-            "Sisa desa berubah 0 sejak September 2026; angka bulan itu tidak berubah sejak terbit.",
+            "Sisa desa naik 5 di atas kertas; di lapangan berubah 0. Selisihnya: batas wilayah +5.",
             "7 desa tanpa 4G masuk register, 2 keluar",
         ),
         (
@@ -94,9 +97,21 @@ def test_bridge_of_the_sample():
                 last="95",
                 net=None,
             ),
-            "Sisa desa turun 5 di atas kertas; di lapangan naik 4, karena angka September 2026 "
-            "dinyatakan ulang turun 9.",
+            "Sisa desa turun 5 sejak September 2026; bagian yang terjadi di lapangan tidak dapat dipisahkan lagi.",
             "salah baca",
+        ),
+        (
+            steps(
+                moved("unreported", "50", "150"),
+                moved("reported", "-2", "148"),
+                moved("gained", "-9", "139"),
+                moved("lost", "1", "140"),
+                first="100",
+                last="140",
+                net="-8",
+            ),
+            "Sisa desa naik 40 di atas kertas; di lapangan turun 8. Selisihnya: pelaporan +48.",
+            "Perubahan di lapangan −8",
         ),
     ],
 )
@@ -104,6 +119,46 @@ def test_bridges_of_other_months(bridge, title, why):
     there = source(bridge=bridge)
     assert page_two.title(there) == title
     assert why in [row["why"] for row in page_two.bridge(there)["rows"]]
+
+
+def test_villages_without_a_row_are_not_called_villages_that_lost_service():
+    bridge = page_two.bridge(
+        source(
+            bridge=steps(
+                moved("correction", "-3", "97", code="R1", version=2, explanation="x"),
+                moved(
+                    "unreported", "50", "147", provinces=[{"code": "33", "name": "Jawa Tengah", "count": 50}]
+                ),
+                moved("gained", "-9", "138"),
+                moved("lost", "1", "139"),
+                first="100",
+                last="139",
+                net="-8",
+            )
+        )
+    )
+    assert bridge["title"] == (
+        "Dari 100 ke 139: koreksi −3, pelaporan +50; 9 desa baru terlayani, 1 kehilangan layanan"
+    )
+    assert "keadaannya tidak diketahui" in bridge["note"]
+    row = bridge["rows"][2]
+    assert (row["name"], row["difference"], row["worse"], row["why"]) == (
+        "Desa tidak lagi dilaporkan",
+        "+50",
+        False,
+        "Jawa Tengah 50",
+    )
+
+
+def test_a_correction_alone_is_the_reason():
+    correction = moved("correction", "29", "129", code="R1", version=2, explanation="x")
+    flows = moved("gained", "-3", "126"), moved("lost", "1", "127")
+    there = source(bridge=steps(correction, *flows, first="100", last="127", net="-2"))
+    assert page_two.title(there) == (
+        "Sisa desa naik 27 di atas kertas; di lapangan turun 2, karena angka September 2026 "
+        "dinyatakan ulang naik 29."
+    )
+    assert page_two.bridge(there)["note"].endswith("desa demi desa.")
 
 
 @pytest.mark.parametrize("step", [1, 3, 5])
