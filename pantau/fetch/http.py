@@ -1,12 +1,14 @@
 """HTTP: an owner's server, how it is asked and when it is refused; and the plain file at an address."""
 
 import io
+import ssl
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -33,6 +35,12 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes = b""
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The authorities that httpx trusts, read once: that takes longer than many an answer."""
+    return httpx.create_ssl_context()
 
 
 class _OwnHost(httpx.BasicAuth):
@@ -71,7 +79,10 @@ class Site(AbstractContextManager["Site"]):
         self.base = f"{url.scheme}://{url.netloc.decode()}{url.path.rstrip('/')}"
         self._waited = 0.0
         self._client = httpx.Client(
-            timeout=_TIMEOUT, auth=_OwnHost(url) if url.userinfo else None, follow_redirects=False
+            timeout=_TIMEOUT,
+            auth=_OwnHost(url) if url.userinfo else None,
+            follow_redirects=False,
+            verify=_trusted(),
         )
 
     def __exit__(
