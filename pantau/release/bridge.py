@@ -21,7 +21,7 @@ from pantau.release.restatements import Text, causes, code_of, explain
 
 INDICATOR = "K2"
 _KEY = (INDICATOR, NATION, "")
-PAPER = ("unreported", "reported")  # steps told only where there are such villages
+SILENT = ("unreported", "reported")  # steps that are told only where there are such villages
 NAMED = 3  # provinces that a step names; the others are counted together
 
 Step = dict[str, Any]
@@ -140,7 +140,7 @@ def steps_of(moved: Movement, standing: int, names: dict[str, str]) -> list[Step
         ("gained", -1, moved.gained),
         ("lost", 1, moved.lost),
     ):
-        if kind in PAPER and not counts:
+        if kind in SILENT and not counts:
             continue
         most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         steps.append(

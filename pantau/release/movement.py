@@ -31,11 +31,6 @@ class Movement:
         return self.joined - self.left
 
     @property
-    def reporting(self) -> int:
-        """What villages that are no longer or newly reported add to it."""
-        return sum(self.unreported.values()) - sum(self.reported.values())
-
-    @property
     def real(self) -> int:
         """What happened on the ground: villages lost less villages gained."""
         return sum(self.lost.values()) - sum(self.gained.values())

@@ -12,20 +12,14 @@ from pantau.errors import PantauError
 from pantau.report.national.source import CLAIMS, COVERED, LEFT, VERDICTS, Source, figure_parts, short
 from pantau.report.svg import lines_of
 from pantau.report.waterfall import Step, waterfall
+from pantau.report.wording import Words
 
 CHANGES = 6  # figures named of each restatement; the attachments and the audit page have them all
-_REASON, _SIZE, _LINE, _ROW = (
-    166.0,
-    7.5,
-    9.5,
-    21.0,
-)  # the reasons' column, its letters and lines; a row's height
+# The reasons' column, its letters and lines; a row's height.
+_REASON, _SIZE, _LINE, _ROW = 166.0, 7.5, 9.5, 21.0
 _STATED = ("printed", "restated", "now")
-_PAPER = (
-    "correction",
-    "boundary",
-    "reporting",
-)  # what changed without a change on the ground, as titles name it
+# What changes the figure without a change on the ground, as titles name it.
+_PAPER = ("correction", "boundary", "reporting")
 _KINDS = {
     "correction": "paper",
     "boundary": "paper",
@@ -78,13 +72,17 @@ def bridge(source: Source) -> dict[str, Any] | None:
         row["picture"] = source.picture(picture)
     return {
         "title": _bridge_title(source, steps),
-        "note": " ".join(
-            [words["bridge"]["note"]]
-            + [words["bridge"]["note_row"]] * any(s["kind"] in ("unreported", "reported") for s in steps)
-        ),
+        "note": _note(words, steps),
         "rows": rows,
         "axis": source.picture(axis),
     }
+
+
+def _note(words: Words, steps: list[Frozen]) -> str:
+    """How to read the bridge; of villages without a row only where there are some."""
+    note = str(words["bridge"]["note"])
+    silent = any(step["kind"] in ("unreported", "reported") for step in steps)
+    return f"{note} {words['bridge']['note_row']}" if silent else note
 
 
 def _name(source: Source, frozen: Frozen, step: Frozen) -> str:

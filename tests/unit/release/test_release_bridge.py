@@ -48,7 +48,8 @@ def test_the_movement_is_the_difference(before: Villages, now: Villages, unknown
     ):
         assert sum(counts.values()) == ways[way]
     backlog = [(~frame["covered"]).sum() for frame in (was, now_)]
-    assert moved.boundary + moved.reporting + moved.real == backlog[1] - backlog[0]
+    reporting = ways[True, None] - ways[None, True]
+    assert moved.boundary + reporting + moved.real == backlog[1] - backlog[0]
 
     names = {str(p): f"Province {p}" for p in range(11, 17)}
     steps = steps_of(moved, int(backlog[0]), names)
