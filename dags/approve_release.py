@@ -1,6 +1,6 @@
 """Asks a person whether a candidate may be published, and does what the answer says. One run per candidate."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -66,6 +66,8 @@ def approve_release() -> None:
         subject="{{ ti.xcom_pull('question')['subject'] }}",
         body="{{ ti.xcom_pull('question')['body'] }}",
         options=["Approve", "Refuse"],
+        # Answered before the scheduler has noticed that the task waits, Airflow fails the try and asks anew.
+        retry_delay=timedelta(seconds=10),
         params={
             "why": Param(
                 None, type=["null", "string"], description="Why you refuse, or what you want to be kept."
