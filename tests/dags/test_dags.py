@@ -18,7 +18,8 @@ from pathlib import Path
 folder = Path(sys.argv[1])
 bag = b.BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
 dags = {d.dag_id: {"tags": sorted(d.tags), "doc": d.doc_md or "", "schedule": str(d.schedule), "tasks": {t.task_id: {
-    "owner": t.owner, "retries": t.retries, "policy": bool(t.retry_policy)} for t in d.tasks}}
+    "owner": t.owner, "retries": t.retries, "policy": bool(t.retry_policy), "delay": t.retry_delay.total_seconds()}
+    for t in d.tasks}}
     for d in bag.dags.values()}
 print(json.dumps({"errors": bag.import_errors, "dags": dags, "heavy": [
     m for m in ("polars", "great_expectations", "dbt", "weasyprint") if m in sys.modules]}))
@@ -35,6 +36,12 @@ def bag(postgres: str) -> dict:
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr[-2000:]
     return json.loads(ran.stdout.strip().splitlines()[-1])
+
+
+def test_a_question_whose_answer_airflow_lost_soon_stands_there_again(bag: dict) -> None:
+    ask = bag["dags"]["approve_release"]["tasks"]["ask"]
+    assert ask["retries"] >= 1
+    assert ask["delay"] == 10
 
 
 def test_no_import_errors_and_exactly_these_dags(bag: dict) -> None:

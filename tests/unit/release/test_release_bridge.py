@@ -13,9 +13,8 @@ from pantau.release.movement import Movement, movement, once
 
 BEFORE = {"kode": pl.String, "covered": pl.Boolean, "has_row": pl.Boolean}
 NOW = {"kode": pl.String, "province": pl.String, "covered": pl.Boolean, "has_row": pl.Boolean}
-Villages = dict[
-    int, bool | None
-]  # covered; None for a village without an accepted row, which counts as not covered
+# Covered; None for a village without an accepted row, which counts as not covered.
+Villages = dict[int, bool | None]
 
 villages = st.dictionaries(st.integers(0, 60), st.sampled_from([True, False, None]), max_size=60)
 
