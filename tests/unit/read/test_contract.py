@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pantau import catalogue
 from pantau.errors import PantauError
-from pantau.read import contract, files, months
+from pantau.read import contract, files, months, text
 
 BUDGET = catalogue.feed("kemenkeu__anggaran_tik")
 HEADER = [c.header for c in BUDGET.columns]
@@ -201,6 +201,33 @@ def test_a_blank_line_is_no_row_and_counts_as_a_place(tmp_path: Path) -> None:
     assert table.rows["source_row"].to_list() == [1, 3, 4, 6]
     assert [(r.first, r.last, r.first_file_row) for r in table.ranges] == [(1, 3, 2), (4, 6, 2)]
     assert [table.raw[n].split(";")[1] for n in (1, 3, 4, 6)] == ["521111", "x", "521111", "x"]
+
+
+_CELL = st.text(st.sampled_from('ab 1,;"\n\u2028\x0b\x85\0Ä'), max_size=4)
+
+
+@given(
+    st.lists(st.lists(_CELL, max_size=len(HEADER) + 1) | st.lists(_CELL, min_size=7, max_size=7), max_size=8),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+)
+def test_a_file_means_the_same_by_line_and_by_record(rows: list[list[str]], newline: str, ends: bool) -> None:
+    """What cuts a whole file at once and what takes it apart record by record tell what was written."""
+    feed = BUDGET.model_copy(update={"format": BUDGET.format.model_copy(update={"encoding": "utf-8"})})
+    written = io.StringIO(newline="")
+    csv.writer(written, delimiter=";", lineterminator=newline).writerows([HEADER, *rows])
+    by_line = written.getvalue() if ends else written.getvalue().removesuffix(newline)
+    by_record = by_line.replace(HEADER[0], f'"{HEADER[0]}\n"', 1)  # a record of two lines
+    one, other = (text.read(feed, content.encode(), WHERE) for content in (by_line, by_record))
+    assert one.cells.equals(other.cells, null_equal=True)
+    assert (list(one.places), one.begins, one.broken) == (list(other.places), other.begins, other.broken)
+    numbers = range(len(one.places))
+    assert [one.text_of(n) for n in numbers] == [other.text_of(n) for n in numbers]
+    told = [(place, cells) for place, cells in enumerate(rows, 2) if cells not in ([], [""])]
+    assert list(one.places) == [place for place, _ in told]
+    assert one.cells.rows() == [
+        tuple(cells) if len(cells) == len(HEADER) else (None,) * len(HEADER) for _, cells in told
+    ]
 
 
 def test_a_text_that_the_database_cannot_hold_is_refused_and_shown(tmp_path: Path) -> None:
