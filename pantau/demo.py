@@ -231,7 +231,7 @@ def _at(day: str) -> datetime:
 
 
 def _set_clock(simulator: Simulator, moment: datetime) -> None:
-    simulator.control("clock", now=moment.isoformat())
+    simulator.control("clock", now=moment.isoformat(), ahead=True)
     with connect() as connection:
         clock.set_to(connection, moment)
 

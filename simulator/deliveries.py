@@ -195,6 +195,7 @@ class Deliveries:
             self._edits[DESA_3T, period] = self._mess_3t(period)
         self.mess += [*self.claims.mess, *self.sites.mess, *self.obligations.mess]
         self.content: Callable[[str, str, str, str], bytes] = lru_cache(maxsize=2)(self._content)
+        self._workbook: Callable[[str], bytes] = lru_cache(maxsize=None)(self._write_workbook)
 
     def letters(self, feed: str, period: str, part: str = "") -> list[str]:
         """The different contents that are delivered for a period."""
@@ -279,6 +280,15 @@ class Deliveries:
             where = (feed, "", period, letter)
             self.mess += [mess.event(where, kind, row, kode, cells) for row in rows]
 
+    def make_ahead(self, now: datetime) -> None:
+        """Make the workbooks that lie ready at that time: each takes a second, which who asks for it would wait."""
+        for period in FEED_PERIODS[BTS]:
+            if newest(BTS, "", period, now):
+                self._workbook(period)
+
+    def _write_workbook(self, period: str) -> bytes:
+        return self.written(BTS, period, self.sites.table(period))
+
     # -- the files -------------------------------------------------------------------------------------
 
     def differs(self, period: str, letter: str) -> dict[int, bool]:
@@ -329,7 +339,9 @@ class Deliveries:
         """The bytes of one delivery: its file, or its items one a line."""
         if feed == CAKUPAN:  # as it is made: there are many
             return write_items(self.claims.rows(part, period, letter))
-        if feed in (KEWAJIBAN, BTS):
+        if feed == BTS:
+            return self._workbook(period)
+        if feed == KEWAJIBAN:
             return self.written(feed, period, self.table(feed, part, period, letter))
         if feed == ANGGARAN:
             return b"".join(write_lines(self.budget.table(period), feed))

@@ -51,6 +51,17 @@ def test_two_processes_serve_the_same_bytes(simulators: list[Simulator]) -> None
         simulator.fault(DESA_4G, "2026-09", None)
 
 
+def test_what_is_made_ahead_is_what_is_made_when_asked(small_simulator: Simulator, tmp_path: Path) -> None:
+    other = Simulator(tmp_path / "state", "--seed", "7", "--provinces", "91,96")
+    try:
+        other.wait()
+        assert other.order("clock", now="2026-11-16T09:00:00+07:00", ahead=True).status_code == 200
+        for period in ("2025-01", "2026-10"):
+            assert other.get(BTS, period) == small_simulator.get(BTS, period)
+    finally:
+        other.stop()
+
+
 def test_package_show_states_what_is_sent(simulator: Simulator) -> None:
     resource = simulator.resources()["desa-4g-2026-10"]
     body = simulator.http.get(resource["url"]).content
