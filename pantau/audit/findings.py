@@ -5,6 +5,7 @@ Promise: all rows are there, however many; a long list goes on on further pages.
 
 from collections import defaultdict
 from collections.abc import Callable
+from functools import cache, partial
 from typing import Any
 
 from psycopg import sql
@@ -146,18 +147,18 @@ class _Origins:
         self._records, self._finding = records, finding
         batch = finding["rule"]["batch"]
         self._feed = catalogue.load().get(finding["feed"] or batch.removesuffix("__build"))
-        self._known: dict[int, tuple[list[Place], dict[tuple[str, ...], int]]] = {}
+        self._places = cache(partial(places_of, records.connection))
+        self._by_key = cache(self._read_keys)
 
     def __call__(self, evidence: dict[str, Any]) -> tuple[Place, int] | None:
         """File and row; None where the evidence speaks of no delivered row."""
         reading = self._finding["reading_id"] or self._reading(evidence)
         if reading is None or self._feed is None:
             return None
-        places, by_key = self._rows(reading)
         number = evidence.get("source_row")
         if number is None:
-            number = by_key.get(tuple(str(evidence.get(column)) for column in self._feed.key))
-        return in_file(places, number)
+            number = self._by_key(reading).get(tuple(str(evidence.get(column)) for column in self._feed.key))
+        return in_file(self._places(reading), number)
 
     def _reading(self, evidence: dict[str, Any]) -> int | None:
         """Of a build's finding: the reading in the manifest of the month that the row names."""
@@ -170,17 +171,14 @@ class _Origins:
                 return int(line["reading_id"])
         return None
 
-    def _rows(self, reading: int) -> tuple[list[Place], dict[tuple[str, ...], int]]:
-        if reading not in self._known:
-            assert self._feed is not None
-            key = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(c)) for c in self._feed.key)
-            statement = sql.SQL("select {}, source_row from {} where reading_id = {}").format(
-                key, sql.Identifier("raw", self._feed.name), sql.Literal(reading)
-            )
-            with self._records.connection.cursor(row_factory=tuple_row) as cursor:
-                by_key = {tuple(row[:-1]): row[-1] for row in cursor.execute(statement)}
-            self._known[reading] = (places_of(self._records.connection, reading), by_key)
-        return self._known[reading]
+    def _read_keys(self, reading: int) -> dict[tuple[str, ...], int]:
+        assert self._feed is not None
+        key = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(c)) for c in self._feed.key)
+        statement = sql.SQL("select {}, source_row from {} where reading_id = {}").format(
+            key, sql.Identifier("raw", self._feed.name), sql.Literal(reading)
+        )
+        with self._records.connection.cursor(row_factory=tuple_row) as cursor:
+            return {tuple(row[:-1]): row[-1] for row in cursor.execute(statement)}
 
 
 def _columns(rows: list[Row]) -> list[str]:

@@ -101,10 +101,11 @@ def entry_link(number: int, a_page: int) -> str:
 
 
 class Paper:
-    """Renders templates. `moment`: when the pages are written, by the product's clock."""
+    """Renders templates, which it compiles once. `moment`: when the pages are written, by the product's clock."""
 
-    def __init__(self, moment: datetime) -> None:
-        self.moment = moment
+    moment: datetime
+
+    def __init__(self) -> None:
         self.words = Words(FOLDER / "texts.yml", LANGUAGE)
 
     @cached_property
@@ -123,7 +124,7 @@ class Paper:
             "told": self.told, "actor": self.actor, "canonical": canonical,
         }  # fmt: skip
         environment.globals |= {
-            "w": self.words, "say": self.words.say, "written_at": self.moment, "code": version(),
+            "w": self.words, "say": self.words.say, "code": version(),
             "bytes_path": bytes_path, "period_page": period_page, "release_page": release_page,
             "delivery_page": delivery_page, "finding_page": finding_page,
         }  # fmt: skip
@@ -133,7 +134,7 @@ class Paper:
         """A page that will lie at `path`; links are made with `to`, from the root."""
         root = "../" * path.count("/")
         return self._templates.get_template(template).render(
-            root=root, to=lambda target: root + quote(target, safe="/#:"), **values
+            root=root, to=lambda target: root + quote(target, safe="/#:"), written_at=self.moment, **values
         )
 
     @cached_property

@@ -5,6 +5,7 @@ written once.
 """
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pantau.progress import step
 from pantau.settings import settings
 
 _LOCK = 0x41554449  # one writer at a time
+_paper = cache(Paper)  # one for a process
 
 
 def folder() -> Path:
@@ -45,7 +47,8 @@ def write(*, everything: bool = False) -> Path:
 
 
 def _write(tree: Tree, records: Records) -> None:
-    paper = Paper(records.now)
+    paper = _paper()
+    paper.moment = records.now
     paper.write_assets(tree.copy)
     tree.write("assets/search.js", _search(records))
     for release in records.releases.values():

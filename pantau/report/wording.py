@@ -49,7 +49,7 @@ class Words:
         self.language = language
         self._file = texts.name
         try:
-            table = yaml.safe_load(texts.read_text(encoding="utf-8"))
+            table = yaml.load(texts.read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
         except yaml.YAMLError as error:
             raise PantauError(
                 f"The report's texts cannot be read: {error}", next_step="Correct the YAML."
