@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,16 +58,11 @@ def run(dag: Any, conf: dict[str, Any], told: Told) -> dict[str, Any]:
     return {"state": str(ended.state), "failures": messages, "blocked": blocked}
 
 
-def once(function: Callable[..., None]) -> Callable[..., None]:
-    """A function that does at its first call what `function` does, and nothing later."""
-    calls = iter([function])
-    return lambda *given, **named: next(calls, lambda *_, **__: None)(*given, **named)
-
-
 def main() -> None:
     """Set Airflow up, then run jobs until stdin ends."""
     import psycopg
     from airflow.dag_processing import dagbag
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
     from airflow.utils.db import upgradedb
 
     from pantau.landing import sweep
@@ -82,14 +76,16 @@ def main() -> None:
             lock.execute("select pg_advisory_lock(%s)", [LOCK])
         sweep()
         upgradedb()
-        folder = Path(__file__).parent
-        bag = dagbag.BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
+        folder, bundle = Path(__file__).parent, "dags-folder"
+        bag = dagbag.BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name=bundle)
         if bag.import_errors:
             raise SystemExit("\n".join(f"{file}: {error}" for file, error in bag.import_errors.items()))
+        DagBundlesManager().sync_bundles_to_db()
+        dagbag.sync_bag_to_db(bag, bundle, None)
         # dag.test() would read every DAG file and write it to the database again at each run: a fifth of a second.
         # While we run they do not change.
         dagbag.BundleDagBag = lambda **_: bag
-        dagbag.sync_bag_to_db = once(dagbag.sync_bag_to_db)
+        dagbag.sync_bag_to_db = lambda *_, **__: None
         told, log = Told(), logging.getLogger("pantau.step")
         log.handlers, log.propagate = [told], False
         log.setLevel(logging.INFO)
