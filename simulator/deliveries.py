@@ -280,6 +280,8 @@ class Deliveries:
             where = (feed, "", period, letter)
             self.mess += [mess.event(where, kind, row, kode, cells) for row in rows]
 
+    # -- the files -------------------------------------------------------------------------------------
+
     def make_ahead(self, now: datetime) -> None:
         """Make the workbooks that lie ready at that time: each takes a second, which who asks for it would wait."""
         for period in FEED_PERIODS[BTS]:
@@ -288,8 +290,6 @@ class Deliveries:
 
     def _write_workbook(self, period: str) -> bytes:
         return self.written(BTS, period, self.sites.table(period))
-
-    # -- the files -------------------------------------------------------------------------------------
 
     def differs(self, period: str, letter: str) -> dict[int, bool]:
         """Villages whose status in that delivery is not the one first stated, and which it is."""

@@ -1,5 +1,5 @@
-"""Everything is killed at once, PostgreSQL included, at every point of a close and on the way to it. The same
-command again ends as if nothing had been: the same figures, page and ledger, nothing lost, nothing doubled.
+"""Everything is killed at once, PostgreSQL included, after every task of a close, between, and on the way to it. The
+same command again ends as if nothing had been: the same figures, page and ledger, nothing lost, nothing doubled.
 
 `python -m tests.integration.test_kill WORK` is the process that is killed: the demo's own functions over a
 programme of two provinces, in the folders that the environment names; it ends by telling what it left.
