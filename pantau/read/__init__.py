@@ -62,7 +62,6 @@ def read(delivery_id: int | None) -> int | None:
             done.note = f"reading {reading}" + (
                 f", {result.refused_rows} refused" if result.refused_rows else ""
             )
-    raw.refresh(feed)
     return reading
 
 
