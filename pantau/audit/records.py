@@ -13,6 +13,7 @@ from pantau.audit.rows import rows_by_region
 from pantau.audit.trace import registers_of
 from pantau.database import Connection
 from pantau.read import REGISTER
+from pantau.release import hashes_of_releases
 from pantau.release.figures import NATION
 
 Row = dict[str, Any]
@@ -25,7 +26,11 @@ class Records:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.now: datetime = clock.now(connection)
-        self.failing: dict[str, dict[str, int]] = {}  # by period and rule; filled in by who asks
+        # Filled in by who asks:
+        self.failing: dict[str, dict[str, int]] = {}  # by period and rule
+        self.counts: dict[
+            tuple[int, str, str], dict[str, int]
+        ] = {}  # by build, period and fact, of each page
         self._registers: dict[str, dict[str, list[Row]]] = {}
         self._names: dict[int | None, dict[str, str]] = {}
         self._labels: dict[int, dict[str, str]] = {}
@@ -138,6 +143,17 @@ class Records:
         ):
             found[row["release_id"]].append(row)
         return dict(found)
+
+    @cached_property
+    def hashes(self) -> dict[int, str]:
+        """The hash that the frozen figures of each release come to now."""
+        return hashes_of_releases(self.connection, list(self.releases))
+
+    @cached_property
+    def figure_counts(self) -> dict[int, int]:
+        """How many figures each release has."""
+        found = self._all("select release_id, count(*) as figures from ops.figure group by release_id")
+        return {row["release_id"]: row["figures"] for row in found}
 
     def figures(self, release: int) -> list[Row]:
         """The frozen figures of a release."""

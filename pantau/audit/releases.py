@@ -7,7 +7,6 @@ written anew each time.
 from pathlib import Path
 from typing import Any
 
-from pantau import release
 from pantau.audit import indicators, rowpages
 from pantau.audit.overview import ENTRIES_A_PAGE, headlines, state_of
 from pantau.audit.paper import Paper, entry_link, release_page, stamp
@@ -54,7 +53,6 @@ def _first_page(
     tree: Tree, paper: Paper, records: Records, this: Row, build: Row, versions: list[Row]
 ) -> None:
     path = release_page(this["period"], this["version"])
-    own = release.figures_of_release(records.connection, this["id"])
     before = next((r for r in versions if r["version"] == this["version"] - 1), None)
     old = {_key(f): f for f in records.nation.get(before["id"], [])} if before else {}
     results = records.results(build, this["period"])
@@ -64,8 +62,8 @@ def _first_page(
             "release.html.j2", path,
             this=this, state=state_of(this), build=build, before=before, versions=versions,
             after=next((r for r in versions if r["version"] > this["version"]), None),
-            holds=release.hash_of(own) == this["release_hash"],
-            count=len(own),
+            holds=records.hashes[this["id"]] == this["release_hash"],
+            count=records.figure_counts.get(this["id"], 0),
             headlines=[{**h, "old": old.get(_key(h["figure"]))} for h in headlines(records, this)],
             inputs=[indicators.input_of(records, i) for i in records.inputs.get((build["id"], this["period"]), [])],
             reports=_reports(tree, records, this),

@@ -179,7 +179,7 @@ def rebuild(
         try:
             warehouse.run_dbt(build)
             with connect() as connection:
-                found = release.hash_of(release.figures_of_build(connection, build, period))
+                found = release.hash_of_build(connection, build, period)
         finally:
             warehouse.drop_rows(build)
         same = [f"v{r['version']}" for r in releases if r["release_hash"] == found]

@@ -12,10 +12,10 @@ from pantau import checks, ledger, warehouse
 from pantau.database import Connection, connect
 from pantau.errors import PantauError
 from pantau.progress import step
-from pantau.release.freeze import figures_of_build, figures_of_release, hash_of, make_candidates
+from pantau.release.freeze import figures_of_release, hash_of_build, hashes_of_releases, make_candidates
 
 __all__ = [
-    "approve", "candidates", "figures_of_build", "figures_of_release", "hash_of", "make_candidates", "publish",
+    "approve", "candidates", "figures_of_release", "hash_of_build", "hashes_of_releases", "make_candidates", "publish",
     "still_stands", "verify_published",
 ]  # fmt: skip
 
@@ -151,7 +151,7 @@ def publish(releases: list[int]) -> bool:
 
 def _publish(connection: Connection, row: dict[str, Any]) -> None:
     where = {"period": row["period"], "version": row["version"]}
-    found = (hash_of(figures_of_release(connection, row["id"])), row["page_hash"])
+    found = (hashes_of_releases(connection, [row["id"]])[row["id"]], row["page_hash"])
     if found != (row["approved_hash"], row["approved_page"]) or found[0] != row["release_hash"]:
         raise PantauError(
             "The frozen figures do not come to the hash that was approved.",
@@ -177,8 +177,9 @@ def _publish(connection: Connection, row: dict[str, Any]) -> None:
 def verify_published(connection: Connection) -> list[dict[str, Any]]:
     """Every published release whose frozen figures still come to its hash; raises where one does not."""
     rows = connection.execute("select * from public.published_release order by period").fetchall()
+    found = hashes_of_releases(connection, [row["id"] for row in rows])
     for row in rows:
-        if hash_of(figures_of_release(connection, row["id"])) != row["release_hash"]:
+        if found[row["id"]] != row["release_hash"]:
             raise PantauError(
                 "Published figures do not come to their hash.",
                 where={"period": row["period"], "version": row["version"]},

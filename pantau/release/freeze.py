@@ -18,21 +18,38 @@ from pantau.release.figures import Closing, keyed
 from pantau.release.restatements import explanation
 
 _COLUMNS = ["indicator_id", "indicator_version", "place", "breakdown", "numerator", "denominator", "value"]
+_LINE = (
+    "concat_ws('|', period, indicator_id, indicator_version, place, breakdown, trim_scale(numerator),"
+    " trim_scale(denominator), coalesce(trim_scale(value)::text, ''))"
+)
+_HASH = "encode(sha256(convert_to(coalesce(string_agg(line, E'\\n' order by line collate \"C\"), ''), 'UTF8')), 'hex')"
 
 
-def hash_of(figures: list[dict[str, Any]]) -> str:
-    """SHA-256 over one line per figure: period, indicator, version, place, breakdown, numerator, denominator,
-    value, joined by `|`; the lines sorted as bytes and joined by newlines. Numbers are written as PostgreSQL
-    keeps them, without trailing zeros; a value that does not exist as nothing."""
-    lines = sorted(
-        "|".join([f["period"], *("" if f[c] is None else _text(f[c]) for c in _COLUMNS)]).encode()
-        for f in figures
+def hashes_of_releases(connection: Connection, releases: list[int]) -> dict[int, str]:
+    """By release, the hash that its frozen figures come to now.
+
+    SHA-256 over one line per figure: period, indicator, version, place, breakdown, numerator, denominator, value,
+    joined by `|`; the lines sorted as bytes and joined by newlines. Numbers without trailing zeros; a value that does
+    not exist as nothing.
+    """
+    rows = connection.execute(
+        f"select r.id, {_HASH} as hash from ops.release r left join lateral"  # noqa: S608  texts of our own
+        f" (select {_LINE} as line from ops.figure where release_id = r.id) lines on true where r.id = any(%s)"
+        " group by r.id",
+        [releases],
     )
-    return hashlib.sha256(b"\n".join(lines)).hexdigest()
+    return {row["id"]: row["hash"] for row in rows}
 
 
-def _text(value: Any) -> str:
-    return format(value.normalize(), "f") if hasattr(value, "normalize") else str(value)
+def hash_of_build(connection: Connection, build: int, period: str) -> str:
+    """The same of a build's figures for one period."""
+    row = connection.execute(
+        f"select {_HASH} as hash from"  # noqa: S608
+        f" (select {_LINE} as line from marts.rpt_figure where build_id = %s and period = %s) lines",
+        [build, period],
+    ).fetchone()
+    assert row is not None
+    return str(row["hash"])
 
 
 def figures_of_build(connection: Connection, build: int, period: str) -> list[dict[str, Any]]:
@@ -119,7 +136,7 @@ def _blocked(build: dict[str, Any], critical: list[checks.Finding]) -> BlockedEr
 
 def _candidate(connection: Connection, build: dict[str, Any], period: str, gate: checks.Gate) -> int | None:
     figures = figures_of_build(connection, build["id"], period)
-    release_hash = hash_of(figures)
+    release_hash = hash_of_build(connection, build["id"], period)
     published = connection.execute(
         "select r.* from ops.published p join ops.release r on r.id = p.release_id where p.period = %s",
         [period],

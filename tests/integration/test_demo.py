@@ -468,6 +468,9 @@ def test_every_report_carries_all_figures_and_its_manifest(demo: DemoRun, langua
             for r in rows
         }
         assert found == expected(demo, period, version)
+        names = ("indicator", "indicator_version", "place", "breakdown", "numerator", "denominator", "value")
+        lines = sorted("|".join([r["period"], *(r[c] for c in names)]).encode() for r in rows)
+        assert hashlib.sha256(b"\n".join(lines)).hexdigest() == release["release_hash"]
         told = json.loads(inside["manifest.json"])
         assert (told["release_hash"], told["page_hash"]) == (release["release_hash"], release["page_hash"])
         assert told["figures_csv_sha256"] == hashlib.sha256(inside["figures.csv"]).hexdigest()

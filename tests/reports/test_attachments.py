@@ -10,7 +10,6 @@ from hashlib import sha256
 import pikepdf
 import pytest
 
-from pantau.release import hash_of
 from pantau.report import preview
 from pantau.report.attachments import COLUMNS, figures_csv
 from pantau.report.wording import Words
@@ -54,19 +53,6 @@ def test_the_table_holds_every_figure_as_it_is_frozen(inside):
             assert Decimal(figures[name][key]) == Decimal(figure[key]), name
     assert figures["K2.00@2026-10"]["unit"] == "desa"
     assert figures["K15.00:telkomsel@2026-10"]["value"] == "96.3"
-
-
-def test_the_table_leads_back_to_the_releases_hash():
-    sample = preview.sample()
-    numbers = ("numerator", "denominator", "value")
-    frozen = [f | {key: Decimal(f[key]) for key in numbers} for f in sample.figures]
-    lines = sorted(
-        "|".join(
-            row[c] for c in ("period", "indicator", "indicator_version", "place", "breakdown", *numbers)
-        ).encode()
-        for row in rows_of(figures_csv(sample.context, frozen, WORDS))
-    )
-    assert sha256(b"\n".join(lines)).hexdigest() == hash_of(frozen)
 
 
 def test_the_manifest_names_release_deliveries_and_table(inside, sample):
