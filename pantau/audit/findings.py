@@ -100,7 +100,7 @@ def _finding(
             "select no, evidence from ops.finding_row where finding_id = %s and no > %s order by no limit %s",
             [finding["id"], (number - 1) * ROWS_A_PAGE, ROWS_A_PAGE],
         ).fetchall()
-        origins = [origin(row["evidence"]) for row in rows]
+        origins = origin.of([row["evidence"] for row in rows])
         path = finding_page(finding["id"], number)
         tree.write(
             path,
@@ -148,17 +148,25 @@ class _Origins:
         batch = finding["rule"]["batch"]
         self._feed = catalogue.load().get(finding["feed"] or batch.removesuffix("__build"))
         self._places = cache(partial(places_of, records.connection))
-        self._by_key = cache(self._read_keys)
 
-    def __call__(self, evidence: dict[str, Any]) -> tuple[Place, int] | None:
-        """File and row; None where the evidence speaks of no delivered row."""
-        reading = self._finding["reading_id"] or self._reading(evidence)
-        if reading is None or self._feed is None:
-            return None
-        number = evidence.get("source_row")
-        if number is None:
-            number = self._by_key(reading).get(tuple(str(evidence.get(column)) for column in self._feed.key))
-        return in_file(self._places(reading), number)
+    def of(self, rows: list[dict[str, Any]]) -> list[tuple[Place, int] | None]:
+        """File and row of each row of evidence; None where it speaks of no delivered row."""
+        readings = [self._finding["reading_id"] or self._reading(row) for row in rows]
+        wanted = defaultdict(set)
+        for reading, row in zip(readings, rows, strict=True):
+            if reading is not None and row.get("source_row") is None:
+                wanted[reading].add(self._key(row))
+        known = {reading: self._numbers(reading, keys) for reading, keys in wanted.items()}
+        found = []
+        for reading, row in zip(readings, rows, strict=True):
+            number = row.get("source_row")
+            if number is None and reading is not None:
+                number = known[reading].get(self._key(row))
+            found.append(in_file(self._places(reading), number) if reading is not None else None)
+        return found
+
+    def _key(self, row: dict[str, Any]) -> tuple[str, ...]:
+        return tuple(str(row.get(column)) for column in self._feed.key) if self._feed else ()
 
     def _reading(self, evidence: dict[str, Any]) -> int | None:
         """Of a build's finding: the reading in the manifest of the month that the row names."""
@@ -171,11 +179,21 @@ class _Origins:
                 return int(line["reading_id"])
         return None
 
-    def _read_keys(self, reading: int) -> dict[tuple[str, ...], int]:
-        assert self._feed is not None
+    def _numbers(self, reading: int, keys: set[tuple[str, ...]]) -> dict[tuple[str, ...], int]:
+        """The source rows of these keys in a reading."""
+        if self._feed is None:
+            return {}
         key = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(c)) for c in self._feed.key)
-        statement = sql.SQL("select {}, source_row from {} where reading_id = {}").format(
-            key, sql.Identifier("raw", self._feed.name), sql.Literal(reading)
+        statement = sql.SQL(
+            "select {key}, source_row from {table}"
+            " where reading_id = {reading} and ({key}) in (select * from unnest({wanted}))"
+        ).format(
+            key=key,
+            table=sql.Identifier("raw", self._feed.name),
+            reading=sql.Literal(reading),
+            wanted=sql.SQL(", ").join(
+                sql.SQL("{}::text[]").format(sql.Literal(list(c))) for c in zip(*keys, strict=True)
+            ),
         )
         with self._records.connection.cursor(row_factory=tuple_row) as cursor:
             return {tuple(row[:-1]): row[-1] for row in cursor.execute(statement)}

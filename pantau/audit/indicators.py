@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
+from markupsafe import Markup, escape
 from psycopg import sql
 
 from pantau import catalogue, checks
@@ -156,13 +157,26 @@ class Grid:
         """A figure; None where the release has none."""
         return self.figures.get((place, breakdown))
 
-    def cells(self, place: str) -> list[Cell | None]:
-        """A place's figures, one for each breakdown."""
-        return [
-            Cell(self.anchor(place, breakdown), *self._written(figure)) if figure else None
-            for breakdown in self.breakdowns
-            for figure in [self.figures.get((place, breakdown))]
-        ]
+    def cells(self, place: str, joint: str) -> Markup:
+        """A place's figures as cells of the table, one for each breakdown.
+
+        Args:
+            joint: how numerator and denominator are written together, such as `{}/{}`.
+        """
+        joint = str(escape(joint))
+        # Thousands on a page, so they are written at once. But for the ids nothing in them was delivered.
+        return Markup("".join(self._cell(place, breakdown, joint) for breakdown in self.breakdowns))  # noqa: S704
+
+    def _cell(self, place: str, breakdown: str, joint: str) -> str:
+        figure = self.figures.get((place, breakdown))
+        if not figure:
+            return "<td></td>"
+        value, numerator, denominator, rest = self._written(figure)
+        left = f' data-r="{rest}"' if rest else ""
+        return (
+            f'<td class="n" id="{escape(self.anchor(place, breakdown))}" data-n="{numerator}"'
+            f' data-d="{denominator}" data-v="{value}"{left}>{value}<s>{joint.format(numerator, denominator)}</s></td>'
+        )
 
     def cell(self, breakdown: str) -> Cell:
         """The nation's figure of a breakdown."""
