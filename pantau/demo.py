@@ -144,11 +144,12 @@ def bring_registers() -> None:
 @contextmanager
 def stage(tell: Tell, *arguments: str) -> Iterator[tuple[Runner, Simulator]]:
     """Database prepared, simulator up, DAG runner connected to it."""
-    setup.prepare()
+    setup.databases()
     with (
         Simulator(settings.var / "simulator", *arguments) as simulator,
         Runner(tell, **simulator.connections(), AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY="1") as runner,
     ):
+        setup.prepare()  # while the runner starts
         yield runner, simulator
 
 

@@ -94,10 +94,14 @@ def ask(questions: dict[str, Any], variables: dict[str, str]) -> dict[str, Any]:
 
 
 class Runner:
-    """A child that runs DAGs one after the other. Use as a context manager."""
+    """A child that runs DAGs one after the other. Use as a context manager.
+
+    It is not ready at once: other work can be done meanwhile, and `run` waits.
+    """
 
     def __init__(self, tell: Callable[[str], None], **variables: str) -> None:
         self._tell, self._variables = tell, variables
+        self._ready = False
 
     def __enter__(self) -> "Runner":
         if scheduler_runs():
@@ -117,11 +121,6 @@ class Runner:
             env={**environment(), **self._variables},
             cwd=settings.root,
         )
-        try:
-            self._answer()
-        except BaseException:
-            self._child.kill()
-            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -135,6 +134,12 @@ class Runner:
             self._child.kill()
         self._log.close()
 
+    def wait(self) -> None:
+        """Wait until it can run DAGs. Raises PantauError where it ended instead."""
+        if not self._ready:
+            self._answer()
+            self._ready = True
+
     def run(self, dag: str, **conf: Any) -> None:
         """Run one DAG to its end.
 
@@ -143,6 +148,7 @@ class Runner:
             PantauError: a step failed; the message is the step's own.
         """
         assert self._child.stdin is not None
+        self.wait()
         if dag == "close_month":
             conf = {"ask": False, **conf}  # who runs it here is asked here
         self._child.stdin.write(json.dumps({"dag": dag, "conf": conf}) + "\n")

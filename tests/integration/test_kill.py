@@ -94,7 +94,8 @@ def _deliver(runner: Runner, simulator: demo.Simulator) -> None:
 
 def _set_up() -> None:
     setup.prepare()
-    with Runner(_tell):
+    with Runner(_tell) as runner:
+        runner.wait()
         _tell("set up")
 
 
