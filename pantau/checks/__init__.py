@@ -5,6 +5,7 @@ be run stops the step as our error; it never looks like bad data, and never like
 """
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -196,9 +197,11 @@ def _check(chosen: Callable[[Connection], tuple[_Subject, list[Rule], list[str]]
 
 
 def _run(subject: _Subject, rules: list[Rule], skipped: list[str], digest: str) -> CheckOutcome:
-    verdicts = engine.judge(rules, subject.options)
     with connect(options=subject.options) as connection:
-        _take_evidence(connection, [rule for rule in rules if not verdicts[rule.id].passed], verdicts)
+        with ThreadPoolExecutor(1) as beside:  # the database does both at once
+            taking = beside.submit(_take_evidence, connection, rules)
+            verdicts = engine.judge(rules, subject.options)
+        _compare(connection, rules, verdicts, taking.result())
         # A new transaction: the ledger's head has to be read afresh, not from the evidence's snapshot.
         lock = f"check {subject.border} {subject.number}"
         connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock])
@@ -207,36 +210,49 @@ def _run(subject: _Subject, rules: list[Rule], skipped: list[str], digest: str) 
         return _record(connection, subject, rules, skipped, digest)
 
 
-def _take_evidence(connection: Connection, rules: list[Rule], verdicts: dict[str, engine.Verdict]) -> None:
-    """Put the failing rows of these rules into the session's table `evidence`: all of them, in one snapshot. Where a
-    rule has no rows, keep what Great Expectations observed.
+def _take_evidence(connection: Connection, rules: list[Rule]) -> dict[str, int]:
+    """Put the failing rows of every rule into the session's table `evidence`: all of them, in one snapshot.
 
-    Raises BrokenRuleError where their number is not what Great Expectations counted.
+    Returns how many each rule has. Raises BrokenRuleError where a rule's text does not run.
     """
     connection.execute("create temp table evidence (rule_id text, no bigint, evidence jsonb)")
     connection.commit()
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True  # temporary tables stay writable
+    counts = {}
     for rule in rules:
-        verdict = verdicts[rule.id]
-        if not rule.select:
-            connection.execute("insert into evidence values (%s, 1, %s)", [rule.id, Jsonb(verdict.observed)])
-            continue
-        # jsonb has an order of its own, so the same rows always get the same numbers
-        statement = sql.SQL(
-            "insert into evidence select {}, row_number() over (order by row), row"
-            " from (select to_jsonb(failing) as row from ({}) failing) rows"
-        ).format(sql.Literal(rule.id), sql.SQL(rule.evidence_sql()))
-        try:
-            rows = connection.execute(statement).rowcount
-        except psycopg.Error as error:
-            raise BrokenRuleError(rule, str(error)) from error
-        if rows != verdict.rows:
-            raise BrokenRuleError(
-                rule, f"Great Expectations counts {verdict.rows} failing rows, the evidence holds {rows}"
-            )
+        if rule.select:
+            # jsonb has an order of its own, so the same rows always get the same numbers
+            statement = sql.SQL(
+                "insert into evidence select {}, row_number() over (order by row), row"
+                " from (select to_jsonb(failing) as row from ({}) failing) rows"
+            ).format(sql.Literal(rule.id), sql.SQL(rule.evidence_sql()))
+            try:
+                counts[rule.id] = connection.execute(statement).rowcount
+            except psycopg.Error as error:
+                raise BrokenRuleError(rule, str(error)) from error
     connection.commit()
     connection.read_only = connection.isolation_level = None
+    return counts
+
+
+def _compare(
+    connection: Connection, rules: list[Rule], verdicts: dict[str, engine.Verdict], counts: dict[str, int]
+) -> None:
+    """Compare the evidence with what Great Expectations counted; where a rule has no rows, keep what it observed.
+
+    Raises BrokenRuleError where the two counts differ.
+    """
+    for rule in rules:
+        verdict = verdicts[rule.id]
+        if rule.select and counts[rule.id] != verdict.rows:
+            raise BrokenRuleError(
+                rule,
+                f"Great Expectations counts {verdict.rows} failing rows, the evidence holds {counts[rule.id]}",
+            )
+        if not rule.select and not verdict.passed:
+            connection.execute("insert into evidence values (%s, 1, %s)", [rule.id, Jsonb(verdict.observed)])
+    connection.commit()
 
 
 def _record(
