@@ -64,7 +64,7 @@ def write(
             sql=_sql(records, texts, registers, this, build, headline),
             made_by=[(fact.table, texts[fact.table])] if fact and fact.table in texts else [],
             fact=fact,
-            pages=rowpages.counts(records, build, this["period"], fact) if fact else {},
+            pages=records.counts(build, this["period"], fact) if fact else {},
             page_of=lambda place, breakdown, fact=fact: fact and rowpages.page_of(fact, place, breakdown),
             deliveries=deliveries,
             totals={n: sum(d["reading"][n] for d in deliveries) for n in ("rows", "accepted", "refused", "set_aside")},

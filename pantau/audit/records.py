@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from pantau import clock, ledger
-from pantau.audit.rows import rows_by_region
+from pantau.audit.rows import Fact, rows_by_region
 from pantau.audit.trace import registers_of
 from pantau.database import Connection
 from pantau.read import REGISTER
@@ -26,11 +26,8 @@ class Records:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.now: datetime = clock.now(connection)
-        # Filled in by who asks:
-        self.failing: dict[str, dict[str, int]] = {}  # by period and rule
-        self.counts: dict[
-            tuple[int, str, str], dict[str, int]
-        ] = {}  # by build, period and fact, of each page
+        self.failing: dict[str, dict[str, int]] = {}  # by period and rule; filled in by who asks
+        self._counts: dict[tuple[int, str, str], dict[str, int]] = {}
         self._registers: dict[str, dict[str, list[Row]]] = {}
         self._names: dict[int | None, dict[str, str]] = {}
         self._labels: dict[int, dict[str, str]] = {}
@@ -200,6 +197,18 @@ class Records:
             found = rows_by_region(self.connection, feed, reading)
             self._labels[reading] = {region: str(number + shift) for region, number in found.items()}
         return self._labels[reading]
+
+    def counts(self, build: Row, period: str, fact: Fact) -> dict[str, int]:
+        """The pages of a fact's rows, with how many rows each stands for."""
+        key = (build["id"], period, fact.table)
+        if key not in self._counts:
+            found = self._all(
+                f"select {fact.page} as page, count(*) as n from facts.{fact.table}"  # noqa: S608  names of our own
+                f" where build_id = %s and period = %s and {fact.counted} group by 1 order by 1",
+                [build["id"], period],
+            )
+            self._counts[key] = {row["page"]: row["n"] for row in found}
+        return self._counts[key]
 
     # -------------------------------------------------------------- checks
 

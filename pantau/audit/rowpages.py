@@ -50,19 +50,6 @@ def page_of(fact: Fact, place: str, breakdown: str) -> str | None:
     return breakdown.partition(":")[0] or None
 
 
-def counts(records: Records, build: Row, period: str, fact: Fact) -> dict[str, int]:
-    """The pages of a fact's rows, with how many rows each stands for."""
-    key = (build["id"], period, fact.table)
-    if key not in records.counts:
-        found = records.connection.execute(
-            f"select {fact.page} as page, count(*) as n from facts.{fact.table}"  # noqa: S608  names of our own
-            f" where build_id = %s and period = %s and {fact.counted} group by 1 order by 1",
-            [build["id"], period],
-        )
-        records.counts[key] = {row["page"]: row["n"] for row in found}
-    return records.counts[key]
-
-
 def write(
     records: Records, paper: Paper, this: Row, build: Row, indicators: Iterable[str]
 ) -> Iterator[tuple[str, str]]:
