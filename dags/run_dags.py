@@ -88,8 +88,8 @@ def main() -> None:
         # While we run they do not change.
         dagbag.BundleDagBag = lambda **_: bag
         dagbag.sync_bag_to_db = lambda *_, **__: None
-        # Tasks ask Airflow's API in this process, in its newest version; making the routes of all nine takes 3 s. The
-        # second is there because it restores a route.
+        # Tasks ask Airflow's API in this process, in its newest version; making the routes of all of them takes
+        # seconds. The second stays because a route of the newest is restored there.
         first, second, third, *_ = versions.bundle.versions
         for change in (*first.changes, *second.changes):
             change._bound_version_bundle = None
