@@ -2,6 +2,7 @@
 and keyboard, on a wide and on a narrow window. What was delivered with malice stays text."""
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -264,6 +265,27 @@ def test_the_rows_behind_a_figure_are_all_there(archive: Archive) -> None:
             assert (cells[2] == "Ada") == (covered == "ya") or cells[2] not in ("Ada", "Tidak"), (kode, cells)
             checked += cells[0].replace(".", "") == kode.replace(".", "")
     assert checked > 600
+
+
+def test_a_failing_row_leads_to_the_delivered_row_of_its_key(archive: Archive) -> None:
+    """Of findings about obligations: the item at that place of that file is of that village."""
+    with connect() as connection:
+        rules = {
+            row["id"]: row["rule_id"] for row in connection.execute("select id, rule_id from ops.finding")
+        }
+    led = set()
+    for path in archive.folder.glob("findings/*.html"):
+        for row in re.findall(r'<tr><th scope="row" class="n">.*?</tr>', path.read_text()):
+            kode = re.search(r"<td>(\d\d\.\d\d\.\d\d\.\d{4})</td>", row)
+            origin = re.search(
+                r'href="\.\./(files/[^"]+/page-\d+\.json)" download>[^<]+</a> baris (\d+)', row
+            )
+            if kode and origin:
+                items = json.loads((archive.folder / origin[1]).read_text())["result"]["records"]
+                delivered = items[int(origin[2]) - 1]["kode_desa"]
+                assert delivered.replace(".", "") == kode[1].replace(".", ""), (path, row)
+                led.add(rules[int(path.stem.partition("-")[0])])
+    assert led == {"across.obligation_not_claimed", "komdigi__kewajiban.built_without_evidence"}
 
 
 def test_opening_history_names_the_uncovered_and_numbers_the_others(archive: Archive) -> None:

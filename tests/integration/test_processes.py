@@ -15,6 +15,7 @@ from pantau import clock, processes, server, up
 from pantau.database import connect
 from pantau.demo import Simulator
 from pantau.errors import PantauError
+from pantau.runner import Runner
 from pantau.settings import settings
 from tests.integration.conftest import DESA_4G
 from tests.integration.test_doctor import pantau
@@ -157,3 +158,12 @@ def test_a_fault_is_ordered_and_nonsense_is_refused(database: str, simulator: Si
     processes.order_fault(DESA_4G, "2026-07", None)
     with pytest.raises(PantauError, match="There is no fault 'imagination'"):
         processes.order_fault(DESA_4G, "2026-07", "imagination")
+
+
+def test_a_runner_that_cannot_start_says_so_at_the_first_run(database: str) -> None:
+    with (
+        Runner(print, AIRFLOW__DATABASE__SQL_ALCHEMY_CONN="nonsense://") as runner,
+        pytest.raises(PantauError, match=r"ended with code 1: .*nonsense") as caught,
+    ):
+        runner.run("watch_lateness")
+    assert "var/log/airflow.log" in str(caught.value)
