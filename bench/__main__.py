@@ -129,14 +129,13 @@ def reading() -> list[tuple[str, float]]:
         connection.execute("create table raw.bench (like raw.komdigi__desa_4g)")
         connection.execute("create index on raw.bench using brin (reading_id)")
     file = path_of(row["sha256"])
-    spare = feed.model_copy(update={"name": "bench"})
 
     def ours() -> polars.DataFrame:
         with connect() as connection:
             table = files.read(feed, [(row["name"], file)], {})
             resolver = regions.Resolver(connection, row["register_reading_id"], row["lineage_version_id"])
             result = contract.apply(feed, table, resolver)
-            raw.copy(connection, spare, 0, result.accepted)
+            raw.copy(connection, ("raw", "bench"), 0, result.accepted)
             return result.accepted
 
     typed = io.BytesIO()

@@ -67,15 +67,15 @@ def main() -> None:
     from airflow.utils.db import upgradedb
     from cadwyn import HeadVersion, Version, VersionBundle
 
+    from pantau import locks
     from pantau.landing import sweep
-    from pantau.runner import LOCK
+    from pantau.locks import Lock
     from pantau.settings import settings
 
     with psycopg.connect(settings.database_url, autocommit=True) as lock:
-        free = lock.execute("select pg_try_advisory_lock(%s)", [LOCK]).fetchone()
-        if free != (True,):
+        if not locks.hold(lock, Lock.RUNNER, wait=False):
             answer({"line": "Another command runs DAGs on this database; waiting until it is done."})
-            lock.execute("select pg_advisory_lock(%s)", [LOCK])
+            locks.hold(lock, Lock.RUNNER, wait=True)
         sweep()
         upgradedb()
         folder, bundle = Path(__file__).parent, "dags-folder"

@@ -3,6 +3,7 @@ never goes back; every delivery that arrives under one is marked as simulated.""
 
 from datetime import datetime
 
+from pantau import ledger
 from pantau.database import Connection
 from pantau.errors import PantauError
 from pantau.periods import JAKARTA
@@ -22,11 +23,14 @@ def is_set(connection: Connection) -> bool:
 
 
 def set_to(connection: Connection, moment: datetime) -> None:
-    """Set the clock. Raises PantauError where that would turn it back."""
+    """Set the clock, by an entry of the ledger. Raises PantauError where that would turn it back."""
     row = connection.execute("select set_to from ops.clock").fetchone()
     if row and row["set_to"] and moment < row["set_to"]:
         raise PantauError(
             f"The product's clock stands at {row['set_to']:%Y-%m-%d %H:%M} and does not go back.",
             next_step="`make reset` begins anew.",
         )
-    connection.execute("update ops.clock set set_to = %s", [moment])
+    if row and row["set_to"] == moment:
+        return
+    number = ledger.append(connection, "clock", {"set_to": moment.astimezone(JAKARTA).isoformat()})
+    connection.execute("insert into ops.clock_setting values (%s, %s)", [number, moment])

@@ -69,16 +69,31 @@ def _published_within(connection: Connection, first: str, last: str) -> str | No
 
 
 def _approved(connection: Connection) -> dict[str, Any] | None:
-    """The build, with the decision it was made under, whose approved releases wait to be published."""
-    return connection.execute(
-        "select b.first_period as first, b.last_period as last, b.purpose, b.without, l.what ->> 'by' as by,"
-        " l.what ->> 'why' as why from ops.release r join ops.approval a on a.release_id = r.id"
+    """The build, with the decision it was made under, whose approved releases wait to be published.
+
+    One whose month lacks an input by now (its delivery was rejected) cannot be closed, and keeps no other waiting.
+    """
+    rows = connection.execute(
+        "select distinct b.id, b.first_period as first, b.last_period as last, b.purpose, b.without,"
+        " l.what ->> 'by' as by, l.what ->> 'why' as why from ops.release r"
+        " join ops.approval a on a.release_id = r.id"
         " join ops.build b on b.id = r.build_id join ops.ledger l on l.no = b.ledger_no"
         " where not r.superseded and r.id not in (select release_id from ops.publication)"
         " and not exists (select from ops.build n where n.id > b.id and n.purpose <> 'rebuild'"
         " and n.first_period = b.first_period and n.last_period = b.last_period)"  # newer data has come since
-        " order by r.period limit 1"
-    ).fetchone()
+        " order by b.first_period, b.id"
+    ).fetchall()
+    head = ledger.head(connection)
+    for row in rows:
+        build = row.pop("id")
+        _, missing = warehouse.manifest(
+            connection, row["first"], row["last"], cutoff=head, without=row["without"]
+        )
+        lacks = [m for m in missing if catalogue.feed(m.feed).without == "wait"]
+        if not lacks:
+            return row
+        log.info("build %s is approved, and its month is no longer complete: %s", build, lacks[0].why)
+    return None
 
 
 @dataclass(frozen=True)
@@ -106,17 +121,79 @@ def waiting() -> list[Wait]:
 
 
 def _open(connection: Connection) -> Iterator[tuple[str, list[Wait]]]:
-    """The ended months, the oldest first, whose own inputs are not those of their last build, with what they wait
-    for; nothing, where they are due."""
+    """The ended months to be closed, the oldest first, with what they wait for; nothing, where they are due."""
     now, head = clock.now(connection), ledger.head(connection)
     monthly = [f for f in catalogue.load().values() if f.takes == "own_month" and f.without == "wait"]
     if not monthly or not head:
         return
     begin = min(feed.starts for feed in monthly)
+    last, news = _last_builds(connection), _news(connection)
     for period in periods.span(begin, periods.shift(periods.of(now), -1)):
-        inputs, missing = warehouse.manifest(connection, period, period, cutoff=head)
-        if _own(inputs, period) != _last_seen(connection, period):
+        if _is_open(connection, period, last.get(period), news, head):
+            _, missing = warehouse.manifest(connection, period, period, cutoff=head)
             yield period, [_wait(period, m, now) for m in missing if not m.ready]
+
+
+def _is_open(
+    connection: Connection, period: str, last: dict[str, Any] | None, news: list[dict[str, Any]], head: int
+) -> bool:
+    """Whether a month has no build that ended, or other own inputs than those that were there for its last one, or a
+    page that quotes an earlier month as it no longer is.
+
+    Of the inputs only those of feeds that an indicator in force by that build's registers needs; as they were at its
+    cut-off and not as it used them: a feed that was left out by decision stays out until it sends something new.
+    """
+    if last is None:
+        return True
+    cutoff, needed = last["cutoff"], _needed(connection, last["register_version_ids"], period)
+    if any(n["no"] > cutoff and n["feed"] in needed and n["period"] <= period for n in news):
+
+        def own(at: int) -> set[warehouse.Input]:
+            inputs, _ = warehouse.manifest(connection, period, period, cutoff=at)
+            return {i for i in inputs if i.period == period and i.feed in needed}
+
+        if own(head) != own(cutoff):
+            return True
+    if not last["shows"]:
+        return False
+    was, now = (warehouse.quoted(connection, period, at) for at in (cutoff, head))
+    return any(now[month] != digest for month, digest in was.items())
+
+
+def _last_builds(connection: Connection) -> dict[str, dict[str, Any]]:
+    """By month, the last build that ended for it, and `shows`: its page is, or may become, the newest one, so that it
+    has to be true beside the others."""
+    rows = connection.execute(
+        "select b.first_period, b.last_period, b.purpose, b.cutoff, b.register_version_ids,"
+        " b.purpose = 'close' and (b.first_period = (select max(period) from ops.published) or exists"
+        "  (select from ops.release r where r.period = b.first_period and not r.superseded"
+        "   and r.id not in (select release_id from ops.publication))) as shows"
+        " from ops.build b join ops.build_outcome o on o.build_id = b.id where b.purpose <> 'rebuild' order by b.id"
+    ).fetchall()
+    return {month: row for row in rows for month in periods.span(row["first_period"], row["last_period"])}
+
+
+def _news(connection: Connection) -> list[dict[str, Any]]:
+    """The entries that may change what stands for a month: no, feed and period."""
+    return connection.execute(
+        "select no, what ->> 'feed' as feed, what ->> 'period' as period from ops.ledger"
+        " where kind in ('delivery', 'reading', 'rejection', 'reinstatement')"
+        " and no > (select coalesce(min(cutoff), 0) from ops.build)"
+    ).fetchall()
+
+
+def _needed(connection: Connection, registers: list[int], period: str) -> set[str]:
+    """The feeds that the indicators in force in a month need, by the registers of a build."""
+    row = connection.execute(
+        "select rows from ops.register_version where id = any(%s) and name = 'indicator_register'",
+        [registers],
+    ).fetchone()
+    in_force = [
+        d
+        for d in (row["rows"] if row else [])
+        if d["valid_from"] <= period and not (d["valid_to"] and d["valid_to"] <= period)
+    ]
+    return {feed for d in in_force for feed in d["needs_feeds"].split(";")}
 
 
 def _wait(period: str, missing: warehouse.Missing, now: datetime) -> Wait:
@@ -128,23 +205,3 @@ def _wait(period: str, missing: warehouse.Missing, now: datetime) -> Wait:
     why = missing.why.removeprefix(f"{period}: ")
     is_late = due_on is not None and now >= periods.day_end(due_on)
     return Wait(period, feed.name, missing.part, why, due_on, is_late, ends and ends.date())
-
-
-def _own(inputs: list[warehouse.Input], period: str) -> set[warehouse.Input]:
-    return {i for i in inputs if i.period == period}
-
-
-def _last_seen(connection: Connection, period: str) -> set[warehouse.Input] | None:
-    """The own inputs that were there for the last build that ended for this period; None where none did.
-
-    As of its cut-off and not as it used them: a feed that was left out by decision stays out until it sends
-    something new.
-    """
-    row = connection.execute(
-        "select b.cutoff from ops.build b join ops.build_outcome o on o.build_id = b.id"
-        " where %s between b.first_period and b.last_period and b.purpose <> 'rebuild' order by b.id desc limit 1",
-        [period],
-    ).fetchone()
-    return (
-        _own(warehouse.manifest(connection, period, period, cutoff=row["cutoff"])[0], period) if row else None
-    )

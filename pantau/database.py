@@ -8,10 +8,38 @@ from urllib.parse import quote, unquote, urlsplit
 import psycopg
 from psycopg.rows import DictRow, dict_row
 
+from pantau import witness
 from pantau.errors import PantauError
+from pantau.locks import Held
 from pantau.settings import settings
 
-Connection = psycopg.Connection[DictRow]
+
+class Connection(psycopg.Connection[DictRow]):
+    """A connection that knows the locks its transaction holds, and tells the witness what it committed.
+
+    Attributes:
+        held: the advisory locks of this transaction, in the order in which they were taken.
+        appended: the heads of the ledger that this transaction has written.
+    """
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.held: list[Held] = []
+        self.appended: list[witness.Head] = []
+
+    def commit(self) -> None:
+        """Commit; then the witness is told."""
+        super().commit()
+        self.held.clear()
+        if self.appended:
+            witness.note(self.appended)
+            self.appended.clear()
+
+    def rollback(self) -> None:
+        """Roll back; nothing has happened."""
+        super().rollback()
+        self.held.clear()
+        self.appended.clear()
 
 
 def _url() -> str:
@@ -29,7 +57,7 @@ def connect(options: str = "", **keywords: Any) -> Iterator[Connection]:
     Args:
         options: session settings, such as `-c pantau.build=7`.
     """
-    with psycopg.connect(_url(), row_factory=dict_row, options=options, **keywords) as connection:
+    with Connection.connect(_url(), row_factory=dict_row, options=options, **keywords) as connection:
         yield connection
 
 

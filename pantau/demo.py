@@ -165,7 +165,9 @@ def run(tell: Tell, table: TellTable, seed: int = 1, provinces: str = "") -> Non
     with stage(tell, "--seed", str(seed), "--provinces", provinces) as (runner, simulator):
         walk(runner, simulator, tell)
     with connect() as connection:
-        published = release.verify_published(connection)
+        published = connection.execute("select id from public.published_release").fetchall()
+        for row in published:
+            release.frozen(connection, row["id"])
     tell(f"The hashes of {len(published)} published releases hold.")
     _end(table)
     tell(f"Every figure's way to its bytes: {settings.out.name}/audit/index.html")

@@ -12,11 +12,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pantau import catalogue, clock, ledger, periods
+from pantau import catalogue, clock, ledger, locks, periods
 from pantau.catalogue import Feed
 from pantau.database import Connection, connect
 from pantau.errors import PantauError
 from pantau.fetch import Fetched, Held, Order, fetch, inbox_periods
+from pantau.locks import Lock
 from pantau.progress import step
 from pantau.settings import settings
 
@@ -93,9 +94,7 @@ def land(feed: Feed, part: str, period: str, got: Fetched) -> tuple[int | None, 
         digests[0] if len(files) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
     )
     with connect() as connection:
-        connection.execute(
-            "select pg_advisory_xact_lock(hashtextextended(%s, 0))", [feed.name + part + period]
-        )
+        locks.take(connection, Lock.DELIVERY, feed.name, part, period)
         valid = newest_delivery(connection, feed.name, part, period)
         if got.unchanged and not valid:  # it was rejected after the owner was asked
             return None, True
@@ -104,29 +103,28 @@ def land(feed: Feed, part: str, period: str, got: Fetched) -> tuple[int | None, 
             what = {"delivery": same["id"], "feed": feed.name, "part": part, "period": period}
             ledger.append(connection, "duplicate", {**what, "content_hash": same["content_hash"]})
             return valid["id"] if valid else None, True
-        moment, simulated = clock.now(connection), clock.is_set(connection)
+        delivery, simulated = ledger.new_id(connection, "delivery"), clock.is_set(connection)
         number = ledger.append(
             connection,
             "delivery",
             {
-                "feed": feed.name, "part": part, "period": period, "sender": got.sender, "simulated": simulated,
-                "content_hash": content,
+                "delivery": delivery, "feed": feed.name, "part": part, "period": period, "sender": got.sender,
+                "simulated": simulated, "content_hash": content, "validator": got.validator,
                 "files": [{"name": n, "sha256": d, "bytes": b} for n, d, b in files],
             },
         )  # fmt: skip
-        row = connection.execute(
-            "insert into ops.delivery (feed, part, period, content_hash, sender, received_at, known_at,"
-            " simulated, ledger_no, validator) values (%s, %s, %s, %s, %s, clock_timestamp(), %s, %s, %s, %s)"
-            " returning id",
-            [feed.name, part, period, content, got.sender, moment, simulated, number, got.validator],
-        ).fetchone()
-        assert row is not None
+        connection.execute(
+            "insert into ops.delivery (id, feed, part, period, content_hash, sender, received_at, known_at,"
+            " simulated, ledger_no, validator) overriding system value"
+            " select %s, %s, %s, %s, %s, %s, db_at, product_at, %s, no, %s from ops.ledger where no = %s",
+            [delivery, feed.name, part, period, content, got.sender, simulated, got.validator, number],
+        )
         for no, (name, digest, size) in enumerate(files):
             connection.execute(
                 "insert into ops.delivery_file values (%s, %s, %s, %s, %s)",
-                [row["id"], no, name, digest, size],
+                [delivery, no, name, digest, size],
             )
-        return row["id"], False
+        return delivery, False
 
 
 def _same(

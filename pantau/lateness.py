@@ -12,11 +12,12 @@ from typing import Any, Literal
 
 from babel.dates import format_date
 
-from pantau import catalogue, clock, ledger, mail, periods, warehouse
+from pantau import catalogue, clock, ledger, locks, mail, periods, warehouse
 from pantau.catalogue import Feed
 from pantau.database import Connection, connect
 from pantau.errors import PantauError, TransientError
 from pantau.landing import late_days
+from pantau.locks import Lock
 from pantau.progress import step
 from pantau.settings import settings
 
@@ -256,7 +257,7 @@ def tell(connection_uri: str) -> int:
         PantauError: it refused for good. Either way the other mails are sent first.
     """
     with connect() as connection, step("tell", "what is late") as done:
-        connection.execute("select pg_advisory_lock(hashtextextended('lateness', 0))")  # until we are done
+        locks.hold(connection, Lock.LATENESS, wait=True)  # until we are done
         failures: list[PantauError] = []
         waiting = to_tell(connection)
         if waiting:

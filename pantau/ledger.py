@@ -7,11 +7,11 @@ from typing import Any
 import rfc8785
 from psycopg.types.json import Jsonb
 
-from pantau import clock
+from pantau import locks
 from pantau.database import Connection
+from pantau.locks import Lock
 from pantau.periods import JAKARTA
 
-_LOCK = 0x50414E54  # one writer at a time, so that numbers come in commit order
 _GENESIS = "0" * 64
 
 
@@ -22,19 +22,37 @@ def append(connection: Connection, kind: str, what: dict[str, Any]) -> int:
     UTC and the product's in Jakarta. The lock is held until the caller's transaction ends, so append as late
     in it as can be.
     """
-    connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
-    last = connection.execute("select no, hash from ops.ledger order by no desc limit 1").fetchone()
-    number, previous = (last["no"] + 1, last["hash"]) if last else (1, _GENESIS)
-    row = connection.execute("select clock_timestamp() as moment").fetchone()
+    locks.take(connection, Lock.LEDGER)  # one writer at a time, so that numbers come in commit order
+    row = connection.execute(
+        "select clock_timestamp() as written, coalesce(set_to, clock_timestamp()) as product,"
+        " l.no, l.hash, f.hash as first from ops.clock"
+        " left join (select no, hash from ops.ledger order by no desc limit 1) l on true"
+        " left join ops.ledger f on f.no = 1"
+    ).fetchone()
     assert row is not None
-    written, product = row["moment"], clock.now(connection)
-    digest = sha256(previous.encode() + b"\n" + content(number, kind, what, written, product)).hexdigest()
+    number, previous = (row["no"] or 0) + 1, row["hash"] or _GENESIS
+    digest = entry_hash(previous, content(number, kind, what, row["written"], row["product"]))
     connection.execute(
         "insert into ops.ledger (no, kind, what, db_at, product_at, prev_hash, hash)"
         " values (%s, %s, %s, %s, %s, %s, %s)",
-        [number, kind, Jsonb(what), written, product, previous, digest],
+        [number, kind, Jsonb(what), row["written"], row["product"], previous, digest],
     )
+    connection.appended.append((row["first"] or digest, number, digest))
     return number
+
+
+def new_id(connection: Connection, table: str) -> int:
+    """The next id of a table of schema `ops`: taken first, so that the entry can name the row that it vouches for."""
+    row = connection.execute(
+        "select nextval(pg_get_serial_sequence(%s, 'id')) as id", [f"ops.{table}"]
+    ).fetchone()
+    assert row is not None
+    return int(row["id"])
+
+
+def entry_hash(previous: str, entry: bytes) -> str:
+    """SHA-256 over the hash of the entry before, a newline and the entry."""
+    return sha256(previous.encode() + b"\n" + entry).hexdigest()
 
 
 def content(number: int, kind: str, what: dict[str, Any], written: datetime, product: datetime) -> bytes:
@@ -54,7 +72,7 @@ def entries(connection: Connection) -> list[dict[str, Any]]:
             written = content(row["no"], row["kind"], row["what"], row["db_at"], row["product_at"])
         except rfc8785.CanonicalizationError:  # nothing that we write: somebody changed it
             written = b""
-        digest = sha256(before.encode() + b"\n" + written).hexdigest()
+        digest = entry_hash(before, written)
         found.append(row | {"holds": (row["no"], row["prev_hash"], row["hash"]) == (number, before, digest)})
         before = row["hash"]
     return found

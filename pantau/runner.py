@@ -17,7 +17,6 @@ from pantau.database import airflow_database, airflow_url, sqlalchemy_url
 from pantau.errors import BlockedError, PantauError
 from pantau.settings import settings
 
-LOCK = 20200818  # who holds it in the database runs DAGs there
 SLOW_S = 30  # a heartbeat older than this is none; Airflow's own limit
 
 

@@ -29,12 +29,18 @@ class Settings(BaseSettings):
     bind: str = "127.0.0.1"  # the address that our own servers listen on; a container's says 0.0.0.0
     simulator: bool = False  # whether the running system pulls from the simulator
     simulator_host: str = "127.0.0.1"  # the name under which the others reach the simulator
+    witness: Path | None = None  # where the ledger's heads are noted; better on another machine's disk
     engineer_mail: str = ""  # the data engineer's address, who is told of late feeds
 
     @property
     def landing(self) -> Path:
         """Delivered bytes, under their SHA-256."""
         return self.var / "landing"
+
+    @property
+    def witness_file(self) -> Path:
+        """The ledger's witness."""
+        return self.witness or self.var / "witness"
 
 
 settings = Settings()

@@ -1,7 +1,6 @@
 """Set-up: databases, the platform's tables, raw tables, registers. Safe to run again; quick when nothing changed."""
 
 import hashlib
-import json
 from typing import Any
 
 import psycopg
@@ -11,29 +10,35 @@ from alembic.script import ScriptDirectory
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from pantau import catalogue, checks, ledger, warehouse
+from pantau import catalogue, checks, ledger, locks, seal, warehouse
 from pantau.database import Connection, airflow_database, connect, environment, is_missing, is_there, refused
 from pantau.errors import PantauError
+from pantau.locks import Lock
 from pantau.read import raw
 from pantau.settings import settings
 
 
 def prepare() -> None:
-    """Bring the database to what this code and catalogue need. Raises PantauError or dbt's own message."""
+    """Bring the database to what this code and catalogue need.
+
+    Raises:
+        PantauError: dbt's own message; or the database was made by a version that this one cannot go on from.
+    """
     databases()
+    _refuse_older()
     if _prepared() == (stamp := _stamp()):
         return
     command.upgrade(_alembic(), "head")
     feeds = catalogue.load()
     with connect() as connection:
-        connection.execute("select pg_advisory_xact_lock(20200816)")
+        locks.take(connection, Lock.SETUP)
         for feed in feeds.values():
             raw.ensure(connection, feed)
     warehouse.dbt("build", "--full-refresh", "--select", "path:seeds")
     with connect() as connection:
+        checks.ensure_views(connection, feeds)
         for name in warehouse.REGISTERS:
             _keep_register(connection, name)
-        checks.ensure_views(connection, feeds)
         connection.execute("delete from ops.prepared")
         connection.execute("insert into ops.prepared values (%s)", [stamp])
 
@@ -42,17 +47,35 @@ def state() -> list[tuple[str, str, str]]:
     """What is to be brought up to date: its name, what the database has, what this code wants. Changes nothing."""
     revision = stamp = ""
     if is_there(settings.database_url):
-        with connect() as connection:
-            query = "select to_regclass('public.alembic_version') is not null as yes"
-            there = connection.execute(query).fetchone()
-            if there and there["yes"]:
-                row = connection.execute("select version_num from alembic_version").fetchone()
-                revision = row["version_num"] if row else ""
-        stamp = _prepared() or ""
+        revision, stamp = _revision(), _prepared() or ""
     return [
         ("Pantau's tables", revision, _revision_wanted()),
         ("feeds and registers", stamp[:12], _stamp()[:12]),
     ]
+
+
+def _revision() -> str:
+    """The version of the tables that the database has ('' before the first set-up)."""
+    with connect() as connection:
+        there = connection.execute(
+            "select to_regclass('public.alembic_version') is not null as yes"
+        ).fetchone()
+        if not there or not there["yes"]:
+            return ""
+        row = connection.execute("select version_num from public.alembic_version").fetchone()
+        return str(row["version_num"]) if row else ""
+
+
+def _refuse_older() -> None:
+    known = {script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()}
+    if (revision := _revision()) and revision not in known:
+        raise PantauError(
+            f"The database was made by a version of Pantau ({revision}) that kept no hashes of what it stored: this one"
+            " can prove nothing of it, and does not go on from it.",
+            where={"database": environment()["PGDATABASE"]},
+            next_step="Begin anew: another database by DATABASE_URL, or `make reset` for the demo's own; the landed "
+            "bytes under var/landing stay, and feeds are pulled again.",
+        )
 
 
 def _alembic() -> Config:
@@ -123,14 +146,17 @@ def _keep_register(connection: Connection, name: str) -> None:
     ).fetchone()
     assert found is not None
     rows = found["rows"] or []
-    digest = hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()
+    digest = seal.register(rows)
     newest = connection.execute(
         "select sha256 from ops.register_version where name = %s order by ledger_no desc limit 1", [name]
     ).fetchone()
     if newest and newest["sha256"] == digest:
         return
-    number = ledger.append(connection, "register", {"name": name, "sha256": digest, "rows": len(rows)})
+    version = ledger.new_id(connection, "register_version")
+    what = {"register": version, "name": name, "scheme": seal.REGISTER, "sha256": digest, "rows": len(rows)}
+    number = ledger.append(connection, "register", what)
     connection.execute(
-        "insert into ops.register_version (name, sha256, rows, ledger_no) values (%s, %s, %s, %s)",
-        [name, digest, Jsonb(rows), number],
+        "insert into ops.register_version (id, name, sha256, rows, ledger_no) overriding system value"
+        " values (%s, %s, %s, %s, %s)",
+        [version, name, digest, Jsonb(rows), number],
     )

@@ -18,9 +18,10 @@ from typing import IO
 import httpx
 import psycopg
 
-from pantau import catalogue, clock, keys, processes, runner, setup
+from pantau import catalogue, clock, keys, locks, processes, setup
 from pantau.database import airflow_url, connect
 from pantau.errors import PantauError
+from pantau.locks import Lock
 from pantau.settings import settings
 
 Tell = Callable[[str], None]
@@ -87,8 +88,7 @@ def _runners_kept_out() -> Iterator[None]:
     setup.databases()
     with connect() as connection:
         connection.autocommit = True
-        row = connection.execute("select pg_try_advisory_lock(%s) as free", [runner.LOCK]).fetchone()
-        if not row or not row["free"]:
+        if not locks.hold(connection, Lock.RUNNER, wait=False):
             raise PantauError(
                 "A command runs DAGs on this database now.",
                 next_step="Wait until it is done, then start again.",

@@ -5,7 +5,6 @@ its own rows; an older cut-off rebuilds what was known then.
 """
 
 import hashlib
-import json
 import logging
 import os
 from collections.abc import Iterable
@@ -15,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from psycopg import sql
 
-from pantau import catalogue, ledger, periods
+from pantau import catalogue, ledger, periods, seal
 from pantau.catalogue import Feed
 from pantau.database import Connection, connect, environment
 from pantau.errors import PantauError
@@ -181,7 +181,7 @@ def open_build(
             )
         registers, code = register_versions(connection, cutoff), code_version()
         if purpose != "rebuild" and (
-            same := _same_build(connection, first, last, inputs, registers, code, without)
+            same := _same_build(connection, first, last, inputs, registers, code, without, cutoff)
         ):
             return same
         row = connection.execute(
@@ -190,30 +190,28 @@ def open_build(
             [[i.reading_id for i in inputs]],
         ).fetchone()
         assert row is not None
+        build = ledger.new_id(connection, "build")
         number = ledger.append(
             connection,
             "build",
             {
-                "purpose": purpose, "first_period": first, "last_period": last, "cutoff": cutoff,
+                "build": build, "purpose": purpose, "first_period": first, "last_period": last, "cutoff": cutoff,
                 "registers": registers, "code": code, "without": without, "by": by, "why": why,
-                "manifest": hashlib.sha256(json.dumps([vars(i) for i in inputs]).encode()).hexdigest(),
+                "simulated": row["simulated"],
+                "manifest": {"scheme": seal.MANIFEST, "sha256": seal.lines([*vars(i).values()] for i in inputs)},
             },
         )  # fmt: skip
-        build = connection.execute(
-            "insert into ops.build (purpose, first_period, last_period, cutoff, register_version_ids, code_version,"
-            " without, simulated, ledger_no) values (%s, %s, %s, %s, %s, %s, %s, %s, %s) returning id",
-            [purpose, first, last, cutoff, registers, code, without, row["simulated"], number],
-        ).fetchone()
-        assert build is not None
+        connection.execute(
+            "insert into ops.build (id, purpose, first_period, last_period, cutoff, register_version_ids, code_version,"
+            " without, simulated, ledger_no) overriding system value values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            [build, purpose, first, last, cutoff, registers, code, without, row["simulated"], number],
+        )
         with connection.cursor() as cursor:
             cursor.executemany(
                 "insert into ops.build_input values (%s, %s, %s, %s, %s, %s, %s)",
-                [
-                    (build["id"], i.feed, i.part, i.period, i.reading_id, i.source_period, i.how)
-                    for i in inputs
-                ],
+                [(build, i.feed, i.part, i.period, i.reading_id, i.source_period, i.how) for i in inputs],
             )
-        return int(build["id"])
+        return build
 
 
 def _same_build(
@@ -224,16 +222,32 @@ def _same_build(
     registers: list[int],
     code: str,
     without: list[str],
+    cutoff: int,
 ) -> int | None:
     newest = connection.execute(
-        "select id from ops.build where first_period = %s and last_period = %s and purpose <> 'rebuild'"
+        "select id, cutoff from ops.build where first_period = %s and last_period = %s and purpose <> 'rebuild'"
         " and register_version_ids = %s::integer[] and code_version = %s and without = %s::text[]"
         " order by id desc limit 1",
         [first, last, registers, code, without],
     ).fetchone()
-    if newest and set(inputs_of(connection, newest["id"])) == set(inputs):
+    if (
+        newest
+        and set(inputs_of(connection, newest["id"])) == set(inputs)
+        and quoted(connection, first, newest["cutoff"]) == quoted(connection, first, cutoff)
+    ):
         return int(newest["id"])
     return None
+
+
+def quoted(connection: Connection, period: str, cutoff: int) -> dict[str, str]:
+    """What a page of `period` quotes of earlier months as of entry `cutoff`: of each the published release's hash."""
+    rows = connection.execute(
+        "select distinct on (c.period) c.period, c.release_hash from ops.publication p"
+        " join ops.candidate c on c.id = p.release_id where p.ledger_no <= %s and c.period < %s"
+        " order by c.period, p.ledger_no desc",
+        [cutoff, period],
+    )
+    return {row["period"]: row["release_hash"] for row in rows}
 
 
 def inputs_of(connection: Connection, build: int) -> list[Input]:
@@ -284,14 +298,6 @@ def _keep_sql(build: int, ran: list[Any]) -> None:
                 if result.node.resource_type == "model"
             ],
         )
-
-
-def sql_hash(connection: Connection, build: int) -> str:
-    """SHA-256 over the SQL that a build ran: one JSON list of name and text for each model, by name."""
-    rows = connection.execute(
-        'select model, sql from ops.build_sql where build_id = %s order by model collate "C"', [build]
-    ).fetchall()
-    return hashlib.sha256(json.dumps([[row["model"], row["sql"]] for row in rows]).encode()).hexdigest()
 
 
 def dbt(*arguments: str, build: int | None = None) -> list[Any]:
@@ -351,14 +357,30 @@ def write_sources() -> None:
         half.rename(path)
 
 
+def rows_of_builds(connection: Connection) -> list[tuple[str, str]]:
+    """The tables, schema and name, in which builds keep their rows: facts, indicators, marts."""
+    found = connection.execute(
+        "select c.table_schema as schema, c.table_name as name from information_schema.columns c"
+        " join pg_tables t on (t.schemaname, t.tablename) = (c.table_schema, c.table_name)"
+        " where c.column_name = 'build_id' and c.table_schema in ('facts', 'indicators', 'marts') order by 1, 2"
+    )
+    return [(row["schema"], row["name"]) for row in found]
+
+
+def seal_rows(connection: Connection, build: int) -> dict[str, Any]:
+    """The seals over a build's rows, as they are now: by table."""
+    seals = {}
+    for table in rows_of_builds(connection):
+        columns = list(seal.columns_of(connection, table))
+        seals[".".join(table)] = seal.rows(connection, table, ("build_id", build), columns, columns)
+    return seals
+
+
 def drop_rows(build: int) -> None:
     """Delete a rebuild's rows and the build itself; its ledger entries stay."""
     with connect() as connection:
-        tables = connection.execute(
-            "select format('%I.%I', table_schema, table_name) as name from information_schema.columns"
-            " where column_name = 'build_id' and table_schema in ('facts', 'indicators', 'marts')"
-            " and (table_schema, table_name) in (select schemaname, tablename from pg_tables)"
-        ).fetchall()
-        for table in tables:
-            connection.execute(f"delete from {table['name']} where build_id = %s", [build])  # noqa: S608
+        for table in (*rows_of_builds(connection), ("ops", "build_input"), ("ops", "build_sql")):
+            connection.execute(
+                sql.SQL("delete from {} where build_id = %s").format(sql.Identifier(*table)), [build]
+            )
         connection.execute("delete from ops.build where id = %s and purpose = 'rebuild'", [build])

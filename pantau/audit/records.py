@@ -8,12 +8,11 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from pantau import clock, ledger
+from pantau import clock, ledger, seal
 from pantau.audit.rows import Fact, rows_by_region
 from pantau.audit.trace import registers_of
 from pantau.database import Connection
 from pantau.read import REGISTER
-from pantau.release import hashes_of_releases
 from pantau.release.figures import NATION
 
 Row = dict[str, Any]
@@ -144,7 +143,7 @@ class Records:
     @cached_property
     def hashes(self) -> dict[int, str]:
         """The hash that the frozen figures of each release come to now."""
-        return hashes_of_releases(self.connection, list(self.releases))
+        return seal.figures_of_releases(self.connection, list(self.releases))
 
     @cached_property
     def figure_counts(self) -> dict[int, int]:

@@ -11,16 +11,16 @@ from typing import Any
 
 import psycopg
 
-from pantau import catalogue
+from pantau import catalogue, locks
 from pantau.audit import deliveries, findings, overview, releases
 from pantau.audit.paper import Paper
 from pantau.audit.records import Records
 from pantau.audit.tree import Tree
 from pantau.database import connect
+from pantau.locks import Lock
 from pantau.progress import step
 from pantau.settings import settings
 
-_LOCK = 0x41554449  # one writer at a time
 _paper = cache(Paper)  # one for a process
 
 
@@ -36,7 +36,7 @@ def write(*, everything: bool = False) -> Path:
         everything: write every page anew, also those of frozen releases.
     """
     with connect() as lock, step("audit", "pages") as done:
-        lock.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
+        locks.take(lock, Lock.PAGES)
         with connect() as connection, Tree(folder(), everything=everything) as tree:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True

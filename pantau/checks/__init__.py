@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from pantau import catalogue, ledger
+from pantau import catalogue, ledger, locks
 from pantau.checks import engine
 from pantau.checks.engine import BrokenRuleError
 from pantau.checks.gate import Finding, Gate, findings_of, gate
@@ -21,6 +21,7 @@ from pantau.checks.rules import Border, Rule, lint_rules, load_rules, rules_hash
 from pantau.checks.views import ensure_views
 from pantau.database import Connection, connect
 from pantau.errors import PantauError
+from pantau.locks import Lock
 from pantau.progress import step
 from pantau.read import raw
 
@@ -203,8 +204,7 @@ def _run(subject: _Subject, rules: list[Rule], skipped: list[str], digest: str) 
             verdicts = engine.judge(rules, subject.options)
         _compare(connection, rules, verdicts, taking.result())
         # A new transaction: the ledger's head has to be read afresh, not from the evidence's snapshot.
-        lock = f"check {subject.border} {subject.number}"
-        connection.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock])
+        locks.take(connection, Lock.CHECK, subject.border, subject.number)
         if outcome := _recorded(connection, subject, digest):
             return outcome
         return _record(connection, subject, rules, skipped, digest)
@@ -267,8 +267,9 @@ def _record(
             " from evidence group by rule_id"
         )
     }
+    run = ledger.new_id(connection, "check_run")
     number = ledger.append(connection, "check", {
-        "border": subject.border, "feed": subject.feed,
+        "run": run, "border": subject.border, "feed": subject.feed,
         "reading": subject.reading_id, "build": subject.build_id, "known": subject.known,
         "rules": [f"{rule.id}/{rule.version}" for rule in rules], "rules_hash": digest, "skipped": skipped,
         "failed": [
@@ -277,12 +278,11 @@ def _record(
             for rule in rules if rule.id in failed
         ],
     })  # fmt: skip
-    run = _one(
-        connection,
-        "insert into ops.check_run (border, feed, reading_id, build_id, rules, rules_hash, ledger_no)"
-        " values (%s, %s, %s, %s, %s, %s, %s) returning id",
-        [subject.border, subject.feed, subject.reading_id, subject.build_id, len(rules), digest, number],
-    )["id"]
+    connection.execute(
+        "insert into ops.check_run (id, border, feed, reading_id, build_id, rules, rules_hash, ledger_no)"
+        " overriding system value values (%s, %s, %s, %s, %s, %s, %s, %s)",
+        [run, subject.border, subject.feed, subject.reading_id, subject.build_id, len(rules), digest, number],
+    )
     with connection.cursor() as cursor:
         cursor.executemany(
             "insert into ops.check_result"

@@ -8,10 +8,10 @@ from hashlib import sha256
 
 from psycopg import sql
 
+from pantau import locks
 from pantau.catalogue import Feed
 from pantau.database import Connection
-
-_LOCK = 0x43484B53  # one process at a time makes the views
+from pantau.locks import Lock
 
 # "Previous" is what was known when the check began (`pantau.known`, a number of the ledger): the newest
 # reading of the newest delivery that stood; of the month before where the feed is monthly, else of the newest
@@ -95,7 +95,7 @@ def ensure_views(connection: Connection, feeds: Mapping[str, Feed]) -> bool:
     hashes = {name: sha256(text.as_bytes(connection)).hexdigest()[:16] for name, text in wanted.items()}
     if _standing(connection) == hashes:
         return False
-    connection.execute("select pg_advisory_xact_lock(%s)", [_LOCK])
+    locks.take(connection, Lock.VIEWS)
     standing = _standing(connection)
     if standing == hashes:
         return False

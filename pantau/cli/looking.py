@@ -1,11 +1,12 @@
 """Commands that look: at figures and their way, reports, feeds, lateness, findings. They decide nothing."""
 
+import getpass
 from typing import Annotated
 
 import typer
 
 from pantau import catalogue, periods
-from pantau.cli.console import console, ready, table, tell
+from pantau.cli.console import By, Why, console, ready, table, tell
 from pantau.database import connect
 from pantau.errors import PantauError
 
@@ -34,6 +35,32 @@ def audit(
     with ready():
         index = write(everything=everything)
     tell(f"The audit pages begin at {index}")
+
+
+@commands.command()
+def verify(
+    accept: Annotated[str, typer.Option(metavar="WHAT", help="Accept this failure as it stands now.")] = "",
+    by: By = "",
+    why: Why = "",
+) -> None:
+    """Compare what is there with the ledger, and the ledger with its witness; ends with 1 where they differ."""
+    from pantau import verify as verification
+
+    with ready():
+        if accept:
+            failure = verification.accept(accept, by or getpass.getuser(), why)
+            tell(f"Accepted, and told at every verification from now on: {failure.what}: {failure.told}.")
+        found = verification.run()
+    for failure in found.failures:
+        tell(str(failure.error()) + "\n")
+    for each in found.accepted:
+        tell(f"accepted by {each.by} on {each.at} (entry {each.number}): {each.what}: {each.why}")
+    if found.failures:
+        tell(f"{len(found.failures)} thing(s) do not hold; {found.held_before()}.")
+        raise typer.Exit(1)
+    tell(
+        f"All holds: {found.head} entries of the ledger, head {found.head_hash}; {found.witnessed} heads witnessed."
+    )
 
 
 @commands.command()

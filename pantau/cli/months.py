@@ -164,7 +164,7 @@ def rebuild(
     as_of: Annotated[str, typer.Option(help="A release (v1) or a time; without: now.")] = "",
 ) -> None:
     """Build a month again as it was known then, and compare its hash with the releases. Keeps nothing."""
-    from pantau import release, warehouse
+    from pantau import seal, warehouse
 
     periods.check(period)
     with ready():
@@ -179,7 +179,7 @@ def rebuild(
         try:
             warehouse.run_dbt(build)
             with connect() as connection:
-                found = release.hash_of_build(connection, build, period)
+                found = seal.figures_of_build(connection, build, period)
         finally:
             warehouse.drop_rows(build)
         same = [f"v{r['version']}" for r in releases if r["release_hash"] == found]

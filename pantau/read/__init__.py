@@ -7,13 +7,12 @@ again returns the reading that is there.
 
 from typing import Any
 
-import polars as pl
-
-from pantau import catalogue, ledger
+from pantau import catalogue, ledger, locks
 from pantau.catalogue import Feed
 from pantau.database import Connection, connect
 from pantau.errors import PantauError
 from pantau.landing import path_of
+from pantau.locks import Lock
 from pantau.progress import step
 from pantau.read import contract, files, raw, regions
 from pantau.read.table import Table
@@ -34,7 +33,7 @@ def read(delivery_id: int | None) -> int | None:
     if delivery_id is None:
         return None
     with connect() as connection:
-        connection.execute("select pg_advisory_xact_lock(hashtextextended('read', %s))", [delivery_id])
+        locks.take(connection, Lock.READING, delivery_id)
         delivery = connection.execute("select * from ops.delivery where id = %s", [delivery_id]).fetchone()
         assert delivery is not None, f"no delivery {delivery_id}"
         feed = catalogue.feed(delivery["feed"])
@@ -106,10 +105,14 @@ def _seal(
     table: Table,
     result: contract.Result,
 ) -> int:
-    row = connection.execute("select nextval(pg_get_serial_sequence('ops.reading', 'id')) as id").fetchone()
-    assert row is not None
-    reading = int(row["id"])
-    raw.copy(connection, feed, reading, result.accepted)
+    reading = ledger.new_id(connection, "reading")
+    kept = {
+        ("raw", feed.name): result.accepted,
+        ("ops", "quarantine"): result.refusals,
+        ("ops", "set_aside"): result.set_aside,
+        ("ops", "control_total"): result.controls,
+    }
+    seals = {".".join(name): raw.copy(connection, name, reading, rows) for name, rows in kept.items()}
     counts = [table.rows.height, result.accepted.height, result.refused_rows, result.set_aside.height]
     number = ledger.append(
         connection,
@@ -117,8 +120,10 @@ def _seal(
         {
             "reading": reading, "delivery": delivery["id"],
             **{name: delivery[name] for name in ("feed", "part", "period")},
-            "contract": feed.contract_version, "register_reading": key[2], "laws": key[3],
+            "contract": key[1], "register_reading": key[2], "laws": key[3],
             **dict(zip(("rows", "accepted", "refused", "set_aside"), counts, strict=True)),
+            "files": [[place.sheet, place.first, place.last, place.first_file_row] for place in table.ranges],
+            "seals": seals,
         },
     )  # fmt: skip
     connection.execute(
@@ -132,19 +137,4 @@ def _seal(
             "insert into ops.reading_file values (%s, %s, %s, %s, %s, %s)",
             [reading, no, place.sheet, place.first, place.last, place.first_file_row],
         )
-    _insert(connection, "quarantine", reading, result.refusals)
-    _insert(connection, "set_aside", reading, result.set_aside)
-    _insert(connection, "control_total", reading, result.controls)
     return reading
-
-
-def _insert(connection: Connection, table: str, reading: int, rows: pl.DataFrame) -> None:
-    if rows.is_empty():
-        return
-    names = ", ".join(f'"{name}"' for name in ["reading_id", *rows.columns])
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(f"copy ops.{table} ({names}) from stdin") as copy,
-    ):
-        for row in rows.iter_rows():
-            copy.write_row((reading, *row))

@@ -1,10 +1,11 @@
 """The tables `raw.<feed>`: made from the catalogue, filled by COPY, never changed after a reading is sealed."""
 
-import io
+from typing import Any
 
 import polars as pl
 from psycopg import sql
 
+from pantau import seal
 from pantau.catalogue import Feed
 from pantau.database import Connection, connect
 from pantau.errors import PantauError
@@ -29,9 +30,11 @@ def ensure(connection: Connection, feed: Feed) -> None:
     )
     connection.execute(
         sql.SQL(
-            "create or replace trigger append_only before update or delete on {} for each row"
+            "create or replace trigger append_only before update or delete on {table} for each row"
+            " execute function ops.refuse_change();"
+            " create or replace trigger no_truncate before truncate on {table} for each statement"
             " execute function ops.refuse_change()"
-        ).format(table)
+        ).format(table=table)
     )
     there = {
         row["attname"]: row["kind"]
@@ -62,16 +65,56 @@ def ensure(connection: Connection, feed: Feed) -> None:
         )
 
 
-def copy(connection: Connection, feed: Feed, reading: int, rows: pl.DataFrame) -> None:
-    """COPY accepted rows (source_row and the typed columns) into the feed's table, in the caller's transaction."""
-    columns = ["reading_id", *rows.columns]
-    statement = sql.SQL("copy {} ({}) from stdin (format csv)").format(
-        sql.Identifier("raw", feed.name), sql.SQL(", ").join(map(sql.Identifier, columns))
+# What PostgreSQL's COPY text writes in place of these characters.
+_ESCAPES = {"\\": r"\\", "\b": r"\b", "\f": r"\f", "\n": r"\n", "\r": r"\r", "\t": r"\t", "\v": r"\v"}
+_ESCAPED = r"[\\\x08\x0c\n\r\t\x0b]"
+_PIECE_ROWS = 65_536
+
+
+def order_of(table: tuple[str, str]) -> list[str]:
+    """The columns that order a reading's rows in a table without a tie."""
+    return {"quarantine": ["source_row", "column", "rule"], "control_total": ["source_row", "name"]}.get(
+        table[1] if table[0] == "ops" else "", ["source_row"]
     )
-    buffer = io.BytesIO()
-    rows.select(pl.lit(reading).alias("reading_id"), *rows.columns).write_csv(buffer, include_header=False)
+
+
+def copy(connection: Connection, table: tuple[str, str], reading: int, rows: pl.DataFrame) -> dict[str, Any]:
+    """COPY a reading's rows into a table, in the caller's transaction, and seal them on the way.
+
+    The text that is written is the one that PostgreSQL gives back, so the seal can be taken again of the table.
+
+    Args:
+        table: schema and name.
+
+    Returns:
+        The seal (`pantau.seal`) over `rows`' columns.
+    """
+    columns, sealed = rows.columns, seal.Rows(rows.columns)
+    statement = sql.SQL("copy {} ({}) from stdin").format(
+        sql.Identifier(*table), sql.SQL(", ").join(map(sql.Identifier, ["reading_id", *columns]))
+    )
     with connection.cursor() as cursor, cursor.copy(statement) as stream:
-        stream.write(buffer.getbuffer())
+        for piece in rows.sort(order_of(table)).iter_slices(_PIECE_ROWS):
+            text = piece.select(_as_text(piece[name]) for name in columns)
+            sealed.update(_lines(text), piece.height)
+            stream.write(_lines(text.select(pl.lit(str(reading)).alias("reading_id"), *columns)))
+    return sealed.entry()
+
+
+def _as_text(values: pl.Series) -> pl.Series:
+    """Values as COPY text writes them: booleans by a letter, and what would end a cell escaped."""
+    if values.dtype == pl.Boolean:
+        return values.replace_strict({True: "t", False: "f"}, default=None, return_dtype=pl.String)
+    if values.dtype == pl.String and values.str.contains(_ESCAPED).any():
+        for character, escape in _ESCAPES.items():
+            values = values.str.replace_all(character, escape, literal=True)
+    return values
+
+
+def _lines(cells: pl.DataFrame) -> bytes:
+    return cells.write_csv(
+        include_header=False, separator="\t", quote_style="never", null_value="\\N"
+    ).encode()
 
 
 def refresh(feed: Feed) -> None:

@@ -1,23 +1,32 @@
 """release: freezes a build's figures, waits for a person's approval of exactly these, and flips the pointer.
 
-Promises: figures are frozen once and verified by their hash before they are published; publishing is one
-transaction; a build that comes to the published hash makes no release.
+Promises: figures and page are frozen once, and verified against the ledger before a page is rendered and before it is
+published; a superseded candidate is never published, whatever the order of steps; publishing is one transaction; a
+build that comes to the published hash makes no release, unless its page quotes a month that was restated.
 """
 
 from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from pantau import checks, ledger, warehouse
+from pantau import checks, ledger, locks, seal, verify, warehouse, witness
 from pantau.database import Connection, connect
 from pantau.errors import PantauError
+from pantau.locks import Lock
 from pantau.progress import step
-from pantau.release.freeze import figures_of_release, hash_of_build, hashes_of_releases, make_candidates
+from pantau.release.freeze import figures_of_release, make_candidates
 
 __all__ = [
-    "approve", "candidates", "figures_of_release", "hash_of_build", "hashes_of_releases", "make_candidates", "publish",
-    "still_stands", "verify_published",
-]  # fmt: skip
+    "approve",
+    "candidates",
+    "figures_of_release",
+    "frozen",
+    "make_candidates",
+    "publish",
+    "still_stands",
+]
+
+_TAMPERED = "Somebody changed frozen rows: see docs/runbooks/tampering.md."
 
 
 def candidates(connection: Connection, first: str, last: str) -> list[dict[str, Any]]:
@@ -29,8 +38,45 @@ def candidates(connection: Connection, first: str, last: str) -> list[dict[str, 
     ).fetchall()
 
 
+def frozen(connection: Connection, release: int) -> dict[str, Any]:
+    """A release's row, after its figures and page were hashed again and compared with the ledger's entry.
+
+    Raises:
+        PantauError: one of them is not what was frozen.
+    """
+    row = connection.execute("select * from ops.release where id = %s", [release]).fetchone()
+    if row is None:
+        raise PantauError(
+            f"There is no release {release}.", next_step="`pantau approve PERIOD` shows what waits."
+        )
+    now = {
+        "release": release, "period": row["period"], "version": row["version"], "build": row["build_id"],
+        "reason": row["reason"],
+        "release_hash": seal.figures_of_releases(connection, [release])[release],
+        "page_hash": seal.page(row["context"]),
+    }  # fmt: skip
+    entry = connection.execute(
+        "select what from ops.ledger where no = %s and kind = 'candidate'", [row["ledger_no"]]
+    ).fetchone()
+    kept = entry["what"] if entry else {}
+    for scheme in kept.get("schemes", []):
+        seal.check_scheme(scheme)
+    changed = [
+        name for name, value in now.items() if kept.get(name) != value or row.get(name, value) != value
+    ]
+    if changed:
+        raise PantauError(
+            f"The release is not the one that was frozen: {', '.join(changed)}.",
+            where={"period": row["period"], "version": row["version"], "ledger entry": row["ledger_no"]},
+            next_step=_TAMPERED,
+        )
+    return row
+
+
 def still_stands(connection: Connection, shown: dict[str, Any]) -> dict[str, Any]:
-    """The candidate that was shown to a person, locked; the figures, page and data must still be those.
+    """The candidate that was shown to a person; figures, page, data and what it quotes must still be those.
+
+    Freezing and publishing wait for the caller's transaction.
 
     Args:
         shown: its id, period, version, release_hash and page_hash.
@@ -38,7 +84,8 @@ def still_stands(connection: Connection, shown: dict[str, Any]) -> dict[str, Any
     Raises:
         PantauError: it was superseded, is another one, or newer data has come since it was made.
     """
-    row = connection.execute("select * from ops.release where id = %s for update", [shown["id"]]).fetchone()
+    locks.take(connection, Lock.RELEASE)
+    row = connection.execute("select * from ops.release where id = %s", [shown["id"]]).fetchone()
     where = {"period": shown["period"], "version": shown["version"]}
     hashes = ("release_hash", "page_hash")
     if not row or row["superseded"] or any(row[name] != shown[name] for name in hashes):
@@ -47,7 +94,7 @@ def still_stands(connection: Connection, shown: dict[str, Any]) -> dict[str, Any
             where=where,
             next_step=f"Look at the new candidate and approve that: `pantau approve {shown['period']}`.",
         )
-    if newer := _newer_inputs(connection, row["build_id"]):
+    if newer := [*_newer_inputs(connection, row["build_id"]), *_requoted(connection, row)]:
         raise PantauError(
             f"Newer data came since the candidate was made: {', '.join(newer)}.",
             where=where,
@@ -69,6 +116,21 @@ def _newer_inputs(connection: Connection, build_id: int) -> list[str]:
 
     changed = own(build["cutoff"]) ^ own(ledger.head(connection))
     return sorted({" ".join(filter(None, (i.feed, i.part, i.period))) for i in changed})
+
+
+def _requoted(connection: Connection, release: dict[str, Any]) -> list[str]:
+    """The earlier months that its page quotes with figures that are no longer the published ones."""
+    if release["reason"] == "opening":
+        return []
+    build = connection.execute("select cutoff from ops.build where id = %s", [release["build_id"]]).fetchone()
+    assert build is not None
+    was = warehouse.quoted(connection, release["period"], build["cutoff"])
+    now = warehouse.quoted(connection, release["period"], ledger.head(connection))
+    return [
+        f"the release of {period} that its page quotes"
+        for period in sorted(now)
+        if was.get(period) != now[period]
+    ]
 
 
 def approve(
@@ -97,6 +159,7 @@ def approve(
             if known:
                 approvers.append(str(known["approver"]))
                 continue
+            frozen(connection, row["id"])
             warnings = {f.rule for f in checks.gate(connection, row["build_id"]).warnings}
             if left := sorted(warnings - set(acknowledged)):
                 raise PantauError(
@@ -104,9 +167,9 @@ def approve(
                     where={"period": row["period"], "version": row["version"]},
                     next_step="Read them (`pantau findings`), then approve with `--acknowledge`.",
                 )
-            what = {"period": row["period"], "version": row["version"], "release_hash": row["release_hash"],
-                    "page_hash": row["page_hash"], "approver": approver, "acknowledged": sorted(warnings),
-                    **(said or {})}  # fmt: skip
+            what = {"release": row["id"], "period": row["period"], "version": row["version"],
+                    "release_hash": row["release_hash"], "page_hash": row["page_hash"], "approver": approver,
+                    "acknowledged": sorted(warnings), **(said or {})}  # fmt: skip
             number = ledger.append(connection, "approval", what)
             connection.execute(
                 "insert into ops.approval values (%s, %s, %s, %s, %s, %s)",
@@ -123,66 +186,91 @@ def publish(releases: list[int]) -> bool:
         Whether they are published now; False while an approval is missing.
 
     Raises:
-        PantauError: frozen figures do not come to the approved hash, or another release was published meanwhile.
+        PantauError: a release is superseded, quotes what is no longer published, or is not what was frozen and
+            approved; or the ledger does not vouch for what has happened since the last verification.
     """
     if not releases:
         return True
     with connect() as connection, step("publish", f"{len(releases)} release(s)") as done:
-        connection.execute(  # two may publish the same at once: the second then finds it done
-            "select from ops.release where id = any(%s) order by id for update", [releases]
-        )
+        locks.take(
+            connection, Lock.RELEASE
+        )  # two may publish the same at once: the second then finds it done
         rows = connection.execute(
-            "select r.*, a.release_hash as approved_hash, a.page_hash as approved_page,"
-            " p.release_id is not null as published from ops.release r left join ops.approval a on a.release_id = r.id"
+            "select r.*, a.ledger_no as approval_no, p.release_id is not null as published from ops.release r"
+            " left join ops.approval a on a.release_id = r.id"
             " left join ops.publication p on p.release_id = r.id where r.id = any(%s) order by r.period",
             [releases],
         ).fetchall()
-        if any(row["approved_hash"] is None for row in rows):
+        waiting = [row for row in rows if not row["published"]]
+        for row in waiting:
+            if row["superseded"]:
+                raise PantauError(
+                    "The candidate was superseded: newer data came before it was published.",
+                    where={"period": row["period"], "version": row["version"]},
+                    next_step=f"Look at the new candidate and approve that: `pantau approve {row['period']}`.",
+                )
+        if any(row["approval_no"] is None for row in waiting):
             done.note = "waits for approval: `pantau approve`"
             return False
-        for row in rows:
-            if not row["published"]:
-                _publish(connection, row)
+        if waiting:
+            witness.check_writable()
+            verified = verify.since_last(connection)
+            for row in waiting:
+                _check(connection, row)
+            verify.note(connection, verified)
+        for row in waiting:
+            _flip(connection, row)
         done.note = ", ".join(
             f"{r['period']} v{r['version']}" for r in (rows if len(rows) < 4 else [rows[0], rows[-1]])
         )
         return True
 
 
-def _publish(connection: Connection, row: dict[str, Any]) -> None:
+def _check(connection: Connection, row: dict[str, Any]) -> None:
+    """Raise PantauError where the release may not become the published one of its period."""
     where = {"period": row["period"], "version": row["version"]}
-    found = (hashes_of_releases(connection, [row["id"]])[row["id"]], row["page_hash"])
-    if found != (row["approved_hash"], row["approved_page"]) or found[0] != row["release_hash"]:
+    _check_approval(connection, frozen(connection, row["id"]), row["approval_no"])
+    if quotes := _requoted(connection, row):
         raise PantauError(
-            "The frozen figures do not come to the hash that was approved.",
+            f"The page is no longer true beside what was published since it was made: {', '.join(quotes)}.",
             where=where,
-            next_step="Somebody changed frozen rows: see docs/runbooks/tampering.md. Nothing was published.",
+            next_step=f"Close the period again (`pantau close {row['period']}`), and approve the new candidate.",
         )
-    flipped = connection.execute(
-        "insert into ops.published as p values (%(period)s, %(id)s) on conflict (period) do update"
-        " set release_id = excluded.release_id where p.release_id = (select id from ops.release where"
-        " period = %(period)s and version = %(version)s - 1 and not superseded) returning release_id",
-        row,
+    before = connection.execute(
+        "select r.version from ops.published p join ops.candidate r on r.id = p.release_id where r.period = %s",
+        [row["period"]],
     ).fetchone()
-    if not flipped:
+    if row["version"] != (before["version"] if before else 0) + 1:
         raise PantauError(
             "Another release of this period was published meanwhile.",
             where=where,
             next_step=f"Close the period again: `pantau close {row['period']}`.",
         )
-    number = ledger.append(connection, "publication", {**where, "release_hash": row["release_hash"]})
+
+
+def _flip(connection: Connection, row: dict[str, Any]) -> None:
+    where = {"period": row["period"], "version": row["version"]}
+    what = {"release": row["id"], **where, "release_hash": row["release_hash"], "page_hash": row["page_hash"]}
+    number = ledger.append(connection, "publication", what)
     connection.execute("insert into ops.publication values (%s, %s)", [row["id"], number])
 
 
-def verify_published(connection: Connection) -> list[dict[str, Any]]:
-    """Every published release whose frozen figures still come to its hash; raises where one does not."""
-    rows = connection.execute("select * from public.published_release order by period").fetchall()
-    found = hashes_of_releases(connection, [row["id"] for row in rows])
-    for row in rows:
-        if found[row["id"]] != row["release_hash"]:
-            raise PantauError(
-                "Published figures do not come to their hash.",
-                where={"period": row["period"], "version": row["version"]},
-                next_step="See docs/runbooks/tampering.md.",
-            )
-    return rows
+def _check_approval(connection: Connection, row: dict[str, Any], number: int) -> None:
+    """An approval counts by its entry of the ledger: for these hashes, with every warning acknowledged."""
+    entry = connection.execute(
+        "select what from ops.ledger where no = %s and kind = 'approval'", [number]
+    ).fetchone()
+    said = entry["what"] if entry else {}
+    stands = {"release": row["id"], "release_hash": row["release_hash"], "page_hash": row["page_hash"]}
+    where = {"period": row["period"], "version": row["version"]}
+    if any(said.get(name) != value for name, value in stands.items()):
+        raise PantauError(
+            "The approval is not the one that the ledger keeps.", where=where, next_step=_TAMPERED
+        )
+    warnings = {f.rule for f in checks.gate(connection, row["build_id"]).warnings}
+    if left := sorted(warnings - set(said["acknowledged"])):
+        raise PantauError(
+            f"{len(left)} warning(s) were not acknowledged by whoever approved: {', '.join(left)}.",
+            where=where,
+            next_step=f"Close the period again (`pantau close {row['period']}`), and approve what it shows.",
+        )

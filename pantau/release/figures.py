@@ -96,10 +96,13 @@ class Closing:
 
     def history(self, indicator: str, breakdown: str, feeds: list[str]) -> list[dict[str, Any]]:
         """The nation's figures of all earlier months as published: period, version, indicator_version, value,
-        and whether one of `feeds` was carried forward into it. Oldest first; months without a value are left out.
+        whether it was restated, and whether one of `feeds` was carried forward into it. Oldest first; months without
+        a value are left out.
         """
         return self.connection.execute(
             "select * from (select distinct on (r.period) r.period, r.version, f.indicator_version, f.value,"
+            "   exists (select from ops.publication q join ops.candidate o on o.id = q.release_id"
+            "     where o.period = r.period and o.version <= r.version and o.reason = 'restatement') as restated,"
             "   exists (select from ops.build_input i where i.build_id = r.build_id and i.period = r.period"
             "     and i.how = 'carried' and i.feed = any(%s)) as carried"
             "   from ops.release r join ops.publication p on p.release_id = r.id"

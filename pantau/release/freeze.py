@@ -3,53 +3,21 @@
 Promise: nothing is frozen against a critical finding, and a build that comes to the published hash makes no release.
 """
 
-import hashlib
+from dataclasses import dataclass
 from typing import Any
 
-import rfc8785
 from psycopg.types.json import Jsonb
 
-from pantau import checks, ledger, periods, warehouse
+from pantau import checks, ledger, locks, periods, seal, warehouse
 from pantau.database import Connection, connect
-from pantau.errors import BlockedError
+from pantau.errors import BlockedError, PantauError
+from pantau.locks import Lock
 from pantau.progress import step
 from pantau.release import page
 from pantau.release.figures import Closing, keyed
-from pantau.release.restatements import explanation
+from pantau.release.restatements import Text, explanation, reissued
 
 _COLUMNS = ["indicator_id", "indicator_version", "place", "breakdown", "numerator", "denominator", "value"]
-_LINE = (
-    "concat_ws('|', period, indicator_id, indicator_version, place, breakdown, trim_scale(numerator),"
-    " trim_scale(denominator), coalesce(trim_scale(value)::text, ''))"
-)
-_HASH = "encode(sha256(convert_to(coalesce(string_agg(line, E'\\n' order by line collate \"C\"), ''), 'UTF8')), 'hex')"
-
-
-def hashes_of_releases(connection: Connection, releases: list[int]) -> dict[int, str]:
-    """By release, the hash that its frozen figures come to now.
-
-    SHA-256 over one line per figure: period, indicator, version, place, breakdown, numerator, denominator, value,
-    joined by `|`; the lines sorted as bytes and joined by newlines. Numbers without trailing zeros; a value that does
-    not exist as nothing.
-    """
-    rows = connection.execute(
-        f"select r.id, {_HASH} as hash from ops.release r left join lateral"  # noqa: S608  texts of our own
-        f" (select {_LINE} as line from ops.figure where release_id = r.id) lines on true where r.id = any(%s)"
-        " group by r.id",
-        [releases],
-    )
-    return {row["id"]: row["hash"] for row in rows}
-
-
-def hash_of_build(connection: Connection, build: int, period: str) -> str:
-    """The same of a build's figures for one period."""
-    row = connection.execute(
-        f"select {_HASH} as hash from"  # noqa: S608
-        f" (select {_LINE} as line from marts.rpt_figure where build_id = %s and period = %s) lines",
-        [build, period],
-    ).fetchone()
-    assert row is not None
-    return str(row["hash"])
 
 
 def figures_of_build(connection: Connection, build: int, period: str) -> list[dict[str, Any]]:
@@ -83,7 +51,9 @@ def make_candidates(build_id: int) -> list[int]:
     with connect() as connection:
         build = connection.execute("select * from ops.build where id = %s", [build_id]).fetchone()
         assert build is not None
-        connection.execute("select pg_advisory_xact_lock(20200817)")  # versions are given by one at a time
+        locks.take(
+            connection, Lock.RELEASE
+        )  # versions are given, and what waits is superseded, by one at a time
         ended = connection.execute(
             "select outcome from ops.build_outcome where build_id = %s", [build_id]
         ).fetchone()
@@ -95,23 +65,29 @@ def make_candidates(build_id: int) -> list[int]:
                 _end(connection, build_id, "blocked", {"critical": [f.rule for f in gate.critical]})
                 connection.commit()
             raise _blocked(build, gate.critical)
-        if ended:
-            connection.execute("delete from ops.build_outcome where build_id = %s", [build_id])
         with step("freeze", f"build {build_id}") as done:
-            made = [
-                release
-                for period in periods.span(build["first_period"], build["last_period"])
-                if (release := _candidate(connection, build, period, gate))
-            ]
-            _end(connection, build_id, "candidate" if made else "unchanged", {"releases": made})
+            months = list(periods.span(build["first_period"], build["last_period"]))
+            frozen = [f for month in months if (f := _frozen(connection, build, month, gate))]
+            seals = warehouse.seal_rows(connection, build_id) if frozen else {}
+            # From here on the ledger is locked: what takes long has been done.
+            for month in months:
+                _supersede(connection, build_id, month)
+            made = [_write(connection, build_id, f) for f in frozen]
+            _end(
+                connection, build_id, "candidate" if made else "unchanged", {"releases": made, "seals": seals}
+            )
             done.note = f"{len(made)} candidate(s)" if made else "equals what is published"
         return made
 
 
 def _end(connection: Connection, build: int, outcome: str, what: dict[str, Any]) -> None:
-    what = {"build": build, "outcome": outcome, "sql_sha256": warehouse.sql_hash(connection, build), **what}
+    what = {
+        "build": build, "outcome": outcome,
+        "sql": {"scheme": seal.SQL, "sha256": seal.sql_of_build(connection, build)},
+        **what,
+    }  # fmt: skip
     number = ledger.append(connection, "build_outcome", what)
-    connection.execute("insert into ops.build_outcome values (%s, %s, %s)", [build, outcome, number])
+    connection.execute("insert into ops.build_end values (%s, %s, %s)", [number, build, outcome])
 
 
 def _standing(connection: Connection, build: int) -> list[int]:
@@ -134,51 +110,70 @@ def _blocked(build: dict[str, Any], critical: list[checks.Finding]) -> BlockedEr
     )
 
 
-def _candidate(connection: Connection, build: dict[str, Any], period: str, gate: checks.Gate) -> int | None:
+@dataclass(frozen=True)
+class _Frozen:
+    """What a candidate will be: everything about it but its place in the ledger."""
+
+    period: str
+    version: int
+    reason: str
+    explanation: Text
+    release_hash: str
+    context: dict[str, Any]
+    figures: list[dict[str, Any]]
+
+
+def _frozen(connection: Connection, build: dict[str, Any], period: str, gate: checks.Gate) -> _Frozen | None:
+    """The candidate that a build makes of a period; None where it comes to what is published."""
     figures = figures_of_build(connection, build["id"], period)
-    release_hash = hash_of_build(connection, build["id"], period)
+    if not figures:
+        raise PantauError(
+            f"{period} has no figures: nothing was delivered that an indicator needs.",
+            where={"build": build["id"]},
+            next_step="`pantau feeds` shows what has come. A month without figures is never published.",
+        )
+    release_hash = seal.figures_of_build(connection, build["id"], period)
     published = connection.execute(
         "select r.* from ops.published p join ops.release r on r.id = p.release_id where p.period = %s",
         [period],
     ).fetchone()
-    connection.execute(  # a candidate that waits was made from older data
-        "update ops.release set superseded = true where period = %s and not superseded and id not in"
-        " (select release_id from ops.publication)",
-        [period],
-    )
-    if published and published["release_hash"] == release_hash:
+    if published is None:
+        reason = "opening" if build["purpose"] == "opening" else "first"
+    elif published["release_hash"] != release_hash:
+        reason = "restatement"
+    elif months := _requoted(connection, build, published):
+        reason = "reissue"
+    else:
         return None
+    why = (
+        reissued(months) if reason == "reissue" else explanation(connection, build, period, reason, published)
+    )
     version = published["version"] + 1 if published else 1
-    first = "opening" if build["purpose"] == "opening" else "first"
-    reason = "restatement" if published else first
-    why = explanation(connection, build, period, reason, published)
     closing = Closing(connection, build, period, version, keyed(figures))
     context = page.context(closing, reason, why, published, gate)
-    page_hash = hashlib.sha256(rfc8785.dumps(context)).hexdigest()
+    return _Frozen(period, version, reason, why, release_hash, context, figures)
+
+
+def _write(connection: Connection, build: int, frozen: _Frozen) -> int:
+    """Write a candidate down, under its hashes; returns its id."""
+    release, page_hash = ledger.new_id(connection, "candidate"), seal.page(frozen.context)
     number = ledger.append(
         connection,
         "candidate",
         {
-            "period": period, "version": version, "build": build["id"], "reason": reason,
-            "release_hash": release_hash, "page_hash": page_hash, "figures": len(figures),
+            "release": release, "period": frozen.period, "version": frozen.version, "build": build,
+            "reason": frozen.reason, "schemes": [seal.FIGURES, seal.PAGE], "release_hash": frozen.release_hash,
+            "page_hash": page_hash, "figures": len(frozen.figures),
         },
     )  # fmt: skip
-    row = connection.execute(
-        "insert into ops.release (period, version, build_id, reason, explanation, release_hash, page_hash, context,"
-        " ledger_no) values (%s, %s, %s, %s, %s, %s, %s, %s, %s) returning id",
+    connection.execute(
+        "insert into ops.candidate (id, period, version, build_id, reason, explanation, release_hash, page_hash,"
+        " context, ledger_no) overriding system value values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         [
-            period,
-            version,
-            build["id"],
-            reason,
-            Jsonb(why),
-            release_hash,
-            page_hash,
-            Jsonb(context),
-            number,
+            release, frozen.period, frozen.version, build, frozen.reason, Jsonb(frozen.explanation),
+            frozen.release_hash, page_hash, Jsonb(frozen.context), number,
         ],
-    ).fetchone()
-    assert row is not None
+    )  # fmt: skip
     with (
         connection.cursor() as cursor,
         cursor.copy(
@@ -186,6 +181,37 @@ def _candidate(connection: Connection, build: dict[str, Any], period: str, gate:
             " numerator, denominator, value) from stdin"
         ) as copy,
     ):
-        for f in figures:
-            copy.write_row((row["id"], period, *(f[c] for c in _COLUMNS)))
-    return int(row["id"])
+        for figure in frozen.figures:
+            copy.write_row((release, frozen.period, *(figure[column] for column in _COLUMNS)))
+    return release
+
+
+def _supersede(connection: Connection, build: int, period: str) -> None:
+    """A candidate of the period that waits was made from older data: it will never be published."""
+    waiting = connection.execute(
+        "select id, version from ops.release where period = %s and not superseded"
+        " and id not in (select release_id from ops.publication) order by id",
+        [period],
+    ).fetchall()
+    for row in waiting:
+        what = {"release": row["id"], "period": period, "version": row["version"], "by_build": build}
+        number = ledger.append(connection, "superseded", what)
+        connection.execute("insert into ops.supersession values (%s, %s)", [row["id"], number])
+
+
+def _requoted(connection: Connection, build: dict[str, Any], published: dict[str, Any]) -> list[str]:
+    """The earlier months whose figures the published page of a period quotes as they no longer are, where it is the
+    newest page: older pages stand as they are."""
+    newest = connection.execute("select max(period) as period from ops.published").fetchone()
+    assert newest is not None
+    if published["reason"] == "opening" or newest["period"] != published["period"]:
+        return []
+    before = connection.execute(
+        "select cutoff from ops.build where id = %s", [published["build_id"]]
+    ).fetchone()
+    assert before is not None
+    was, now = (
+        warehouse.quoted(connection, published["period"], cutoff)
+        for cutoff in (before["cutoff"], build["cutoff"])
+    )
+    return sorted(period for period in was if was[period] != now.get(period))

@@ -131,7 +131,7 @@ def _history(
             "figure": figure_id(name, NATION, breakdown, row["period"], row["version"]),
             "value": rounded(row["value"], decimals),
             "version": row["version"],
-            "restated": row["version"] > 1,
+            "restated": row["restated"],
             "carried": row["carried"],
         }
         for row in closing.history(name, breakdown, d["needs_feeds"].split(";"))

@@ -48,7 +48,9 @@ def context(
         "provinces": indicators.provinces(closing),
         "bridge": bridge.bridge(closing),
         "forecast": outlook.forecasts(closing, shown),
-        "restatements": restatements.restatements(closing, explanation, published),
+        "restatements": restatements.restatements(
+            closing, explanation, published if reason == "restatement" else None
+        ),
         "feeds": lines,
         "operators": feeds.operators(lines),
         "findings": [_finding(f) for f in (*gate.critical, *gate.warnings, *gate.infos)],

@@ -149,6 +149,18 @@ def explanation(
     return explain(causes(connection, published["build_id"], build["id"], period))
 
 
+def reissued(months: list[str]) -> Text:
+    """Why a page is made again though its own figures stand."""
+    named = {
+        language: ", ".join(format_date(periods.start(month).date(), "MMMM y", locale) for month in months)
+        for language, locale in _LOCALES.items()
+    }
+    return {
+        "id": f"Bulan sebelumnya dinyatakan ulang: {named['id']}",
+        "en": f"An earlier month was restated: {named['en']}",
+    }
+
+
 def restatements(
     closing: Closing, explanation: Text, published: dict[str, Any] | None
 ) -> list[dict[str, Any]]:
@@ -157,7 +169,8 @@ def restatements(
         "select r.*, o.id as old_id, o.build_id as old_build from ops.release r"
         " join ops.publication p on p.release_id = r.id"
         " join ops.release o on o.period = r.period and o.version = r.version - 1 and not o.superseded"
-        " where p.ledger_no <= %(cutoff)s and p.ledger_no > coalesce((select max(q.ledger_no) from ops.release f"
+        " where r.reason <> 'reissue'"
+        " and p.ledger_no <= %(cutoff)s and p.ledger_no > coalesce((select max(q.ledger_no) from ops.release f"
         "   join ops.publication q on q.release_id = f.id where f.version = 1 and f.period = %(before)s), 0)"
         " order by p.ledger_no",
         {"cutoff": closing.cutoff, "before": periods.shift(closing.period, -1)},

@@ -4,85 +4,29 @@ The steps of dags/approve_release.py, without a scheduler; test_up.py answers un
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha256
 from typing import Any
 
 import pytest
-from psycopg.types.json import Jsonb
 
-from pantau import ledger, release, warehouse
+from pantau import release
 from pantau.database import connect
 from pantau.errors import PantauError
 from pantau.release import asking
 from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G, WILAYAH
-from tests.integration.test_manifest import at, deliver
+from tests.integration.standin import Marts, at, deliver
 
 PERIOD, RULE = "2026-07", "marts.something"
-SENTENCE = {"id": "Harus benar", "en": "It must hold | <b>truly</b>"}
 
 pytestmark = pytest.mark.usefixtures("database")
 
 
-def checked(build: int | None = None, reading: int | None = None, warning: str = "") -> None:
-    """A check run, with a warning or without."""
-    with connect() as connection:
-        for border in ["raw"] if reading else ["across", "marts"]:
-            number = ledger.append(connection, "check", {"border": border})
-            row = connection.execute(
-                "insert into ops.check_run (border, reading_id, build_id, rules, rules_hash, ledger_no)"
-                " values (%s, %s, %s, 1, 'x', %s) returning id",
-                [border, reading, build, number],
-            ).fetchone()
-            assert row is not None
-            if not (warning and border == "marts"):
-                continue
-            connection.execute(
-                "insert into ops.check_result values (%s, %s, 1, 'warning', false, 3)", [row["id"], warning]
-            )
-            rule = {
-                "id": warning,
-                "version": 1,
-                "severity": "warning",
-                "sentence": SENTENCE,
-                "fixer": "owner",
-                "reference": "-",
-            }
-            connection.execute(
-                "insert into ops.finding (check_run_id, rule_id, rule, rows) values (%s, %s, %s, 3)",
-                [row["id"], warning, Jsonb(rule)],
-            )
-
-
-def candidate(warning: str = "") -> int:
-    """A candidate for the period as a close would leave it: its id."""
-    build = warehouse.open_build(PERIOD, PERIOD, "close")
-    checked(build=build, warning=warning)
-    indicator = {
-        "id": "K2", "name": {"id": "Sisa", "en": "Left"}, "unit": {"id": "desa", "en": "villages"},
-        "value": "1405", "change": {"value": "-24"}, "target": None,
-    }  # fmt: skip
-    context = {"period": PERIOD, "simulated": True, "indicators": [indicator]}
-    with connect() as connection:
-        number = ledger.append(connection, "candidate", {"period": PERIOD})
-        row = connection.execute(
-            "insert into ops.release (period, version, build_id, reason, explanation, release_hash, page_hash,"
-            " context, ledger_no) values (%s, 1, %s, 'first', %s, %s, %s, %s, %s) returning id",
-            [
-                PERIOD, build, Jsonb({"id": "Rilis pertama", "en": "First release"}), sha256(b"").hexdigest(),
-                f"page of {build}", Jsonb(context), number,
-            ],
-        ).fetchone()  # fmt: skip
-        assert row is not None
-        return int(row["id"])
-
-
 @pytest.fixture
-def waiting() -> list[dict[str, Any]]:
+def waiting(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """A candidate with a warning, as the run that asks for it is told of it."""
     at("2026-08-20")
     for feed, period in ((WILAYAH, "2025-01"), (DESA_3T, "2026-01"), (DESA_4G, PERIOD)):
-        checked(reading=deliver(feed, period)[1])
-    (asked,) = asking.questions([candidate(RULE)], ask=True)
+        deliver(feed, period)
+    (asked,) = asking.questions(Marts(monkeypatch, {PERIOD: RULE}).close(PERIOD), ask=True)
     assert asked["conf"]["warnings"] == [RULE]
     shown: list[dict[str, Any]] = asked["conf"]["releases"]
     return shown
@@ -108,7 +52,7 @@ def test_the_form_shows_figures_warnings_and_hashes(waiting: list[dict[str, Any]
     assert asked is not None
     assert asked["subject"] == f"Publish {PERIOD} v1? (simulated data)"
     for text in (
-        "| K2 Left | 1,405 villages | – | -24 |", "lets 1 warning(s) stand", RULE, "(3 rows)",
+        "| K2 Left | 6 villages | – | -24 |", "lets 1 warning(s) stand", RULE, "(3 rows)",
         waiting[0]["release_hash"], waiting[0]["page_hash"], f"http://localhost:8090/{PERIOD}/v1/index.html",
     ):  # fmt: skip
         assert text in asked["body"], text
@@ -178,9 +122,11 @@ def test_an_answer_after_newer_data_is_refused(waiting: list[dict[str, Any]]) ->
     assert kept("approval") == []
 
 
-def test_a_superseded_candidate_is_refused(waiting: list[dict[str, Any]]) -> None:
-    with connect() as connection:
-        connection.execute("update ops.release set superseded = true")
+def test_a_superseded_candidate_is_refused(
+    waiting: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver(DESA_4G, PERIOD)
+    Marts(monkeypatch).close(PERIOD)
     with pytest.raises(PantauError, match="no longer the one that was shown"):
         asking.answer(waiting, [RULE], given("Approve"), "run 1")
 

@@ -20,7 +20,7 @@ from pantau.doctor import database as inside
 from pantau.doctor import machine
 from pantau.settings import settings
 from tests.integration.conftest import DESA_4G, Stage
-from tests.integration.test_manifest import at, deliver
+from tests.integration.standin import at, deliver
 
 
 def pantau(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -18,7 +18,7 @@ from pantau.runner import Runner
 from pantau.settings import settings
 from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G
 from tests.integration.postbox import PASSWORD, Postbox, postbox
-from tests.integration.test_manifest import at, deliver
+from tests.integration.standin import at, deliver
 
 CAKUPAN = "operator__cakupan"
 OWNER, ENGINEER, TELKOMSEL = "komdigi@owner.example", "engineer@pantau.example", "telkomsel@owner.example"

@@ -1,49 +1,17 @@
 """The manifest and what is due: which reading stands for what, as known when, and when a month may close."""
 
-from datetime import datetime
-
 import pytest
 
-from pantau import catalogue, clock, landing, ledger, warehouse
+from pantau import catalogue, landing, ledger, warehouse
 from pantau.close import plan
-from pantau.database import Connection, connect
+from pantau.database import connect
 from pantau.errors import PantauError
-from pantau.periods import JAKARTA
 from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G, WILAYAH
+from tests.integration.standin import at, deliver, end_build
 
 BTS, KEWAJIBAN, CAKUPAN = "bakti__bts", "komdigi__kewajiban", "operator__cakupan"
 
 pytestmark = pytest.mark.usefixtures("database")
-
-
-def at(day: str) -> None:
-    """Set the product's clock."""
-    with connect() as connection:
-        clock.set_to(connection, datetime.fromisoformat(day + "T09:00").replace(tzinfo=JAKARTA))
-
-
-def deliver(
-    feed: str, period: str, *, part: str = "", read: bool = True, simulated: bool = False
-) -> tuple[int, int]:
-    """A delivery, and its sealed reading: ids (0 where it is not read)."""
-    with connect() as connection:
-        number = ledger.append(connection, "delivery", {"feed": feed, "period": period})
-        row = connection.execute(
-            "insert into ops.delivery (feed, part, period, content_hash, sender, received_at, known_at, simulated,"
-            " ledger_no) values (%s, %s, %s, %s, 'test', now(), %s, %s, %s) returning id",
-            [feed, part, period, str(number), clock.now(connection), simulated, number],
-        ).fetchone()
-        assert row is not None
-        if not read:
-            return row["id"], 0
-        number = ledger.append(connection, "reading", {"delivery": row["id"]})
-        sealed = connection.execute(
-            "insert into ops.reading (delivery_id, contract_version, rows, accepted, refused, set_aside, ledger_no)"
-            " values (%s, 'x', 0, 0, 0, 0, %s) returning id",
-            [row["id"], number],
-        ).fetchone()
-        assert sealed is not None
-        return row["id"], sealed["id"]
 
 
 def head() -> int:
@@ -68,12 +36,6 @@ def missing(period: str) -> dict[str, bool]:
             m.feed: m.ready
             for m in warehouse.manifest(connection, period, period, cutoff=ledger.head(connection))[1]
         }
-
-
-def end_build(connection: Connection, build: int, outcome: str = "candidate") -> None:
-    """Write down that a build has ended."""
-    number = ledger.append(connection, "build_outcome", {"build": build})
-    connection.execute("insert into ops.build_outcome values (%s, %s, %s)", [build, outcome, number])
 
 
 def test_each_kind_of_feed_stands_as_its_description_says() -> None:
@@ -189,9 +151,9 @@ def test_leaving_a_feed_out_is_a_decision_with_a_name_and_a_reason() -> None:
 
 
 def test_one_simulated_delivery_among_real_ones_marks_the_build() -> None:
-    at("2025-03-20")
-    deliver(WILAYAH, "2025-01"), deliver(DESA_3T, "2025-01")
-    deliver(DESA_4G, "2025-01"), deliver(DESA_4G, "2025-02", simulated=True)
+    deliver(WILAYAH, "2025-01"), deliver(DESA_3T, "2025-01"), deliver(DESA_4G, "2025-01")
+    at("2025-03-20")  # what comes under a set clock is simulated
+    deliver(DESA_4G, "2025-02")
     marks = {}
     for period in ("2025-01", "2025-02"):
         build = warehouse.open_build(period, period, "close")

@@ -11,15 +11,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from pantau import clock, processes, server, up
+from pantau import clock, locks, processes, server, up
 from pantau.database import connect
 from pantau.demo import Simulator
 from pantau.errors import PantauError
+from pantau.locks import Lock
 from pantau.runner import Runner
 from pantau.settings import settings
 from tests.integration.conftest import DESA_4G
+from tests.integration.standin import at, deliver
 from tests.integration.test_doctor import pantau
-from tests.integration.test_manifest import at, deliver
 
 PARENT = """
 import os, subprocess, sys
@@ -102,7 +103,7 @@ def test_one_system_for_one_folder(database: str) -> None:
 
 def test_it_is_not_started_beside_a_command_that_runs_dags(database: str) -> None:
     with connect() as connection:
-        connection.execute("select pg_advisory_lock(20200818)")
+        locks.hold(connection, Lock.RUNNER, wait=True)
         with pytest.raises(PantauError, match="runs DAGs on this database"), up._runners_kept_out():
             raise AssertionError("beside a runner")
 

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from alembic import op
 
-revision = "0001"
+revision = (
+    "platform_2"  # its predecessors kept no hashes of rows: their databases are refused (pantau/setup.py)
+)
 down_revision = None
 
 

@@ -1,20 +1,24 @@
--- The platform's tables. Everything in schema ops is written by the package alone.
+-- The platform's tables. Everything in schema ops is written by the package alone, and nothing in it is changed: what
+-- changes (a candidate superseded, how a build ended, the pointer, the clock) is a row of its own under a view.
 create schema ops; create schema raw; create schema checks;
-create table ops.clock (singleton boolean primary key default true check (singleton), set_to timestamptz);
-insert into ops.clock default values;
 create table ops.prepared (stamp text not null);   -- hash of what the last set-up was made from
 create table ops.ledger (
   no bigint primary key, kind text not null, what jsonb not null,
   db_at timestamptz not null, product_at timestamptz not null,
   prev_hash text not null, hash text not null unique);
+create table ops.clock_setting (ledger_no bigint primary key references ops.ledger, set_to timestamptz not null);
+create view ops.clock as
+  select (select set_to from ops.clock_setting order by ledger_no desc limit 1) as set_to;   -- null: the machine's
 create table ops.register_version (          -- one row per content of a seed ever loaded
   id integer generated always as identity primary key, name text not null, sha256 text not null,
   rows jsonb not null, ledger_no bigint not null references ops.ledger);
 create table ops.delivery (
   id bigint generated always as identity primary key, feed text not null, part text not null default '',
-  period text not null check (period ~ '^\d{4}-(0[1-9]|1[0-2])$'), content_hash text not null,
+  period text not null check (period ~ '^2[01][0-9]{2}-(0[1-9]|1[0-2])$'), content_hash text not null,
   sender text not null, received_at timestamptz not null, known_at timestamptz not null,
-  simulated boolean not null, ledger_no bigint not null references ops.ledger);
+  simulated boolean not null, ledger_no bigint not null references ops.ledger,
+  -- what the owner's server said names this content (an ETag), for conditional requests; empty where it said nothing
+  validator text not null default '');
 create table ops.delivery_file (delivery_id bigint references ops.delivery, no smallint, name text not null,
   sha256 text not null, bytes bigint not null, primary key (delivery_id, no));
 create table ops.reading (
@@ -28,12 +32,13 @@ create table ops.reading (
 create table ops.reading_file (reading_id bigint references ops.reading, file_no smallint, sheet text not null default '',
   first_source_row bigint not null, last_source_row bigint not null, first_file_row bigint not null,
   primary key (reading_id, file_no, sheet));
-create table ops.quarantine (reading_id bigint references ops.reading, source_row bigint, "column" text,
+-- Rows of a reading are copied before the ledger vouches for it, so these refer to no row of ops.reading.
+create table ops.quarantine (reading_id bigint, source_row bigint, "column" text,
   value text, rule text not null, message text not null, suggestion text, raw text not null,
   primary key (reading_id, source_row, "column", rule));
-create table ops.set_aside (reading_id bigint references ops.reading, source_row bigint, name text not null, raw text not null,
+create table ops.set_aside (reading_id bigint, source_row bigint, name text not null, raw text not null,
   primary key (reading_id, source_row));
-create table ops.control_total (reading_id bigint references ops.reading, source_row bigint, name text,  -- name e.g. 'pagu_idr, APBN'
+create table ops.control_total (reading_id bigint, source_row bigint, name text,  -- name e.g. 'pagu_idr, APBN'
   delivered numeric, computed numeric not null, primary key (reading_id, source_row, name));
 -- raw.<feed>(reading_id bigint, source_row bigint, <typed columns of the YAML>) with a BRIN index on reading_id
 create table ops.build (
@@ -42,49 +47,60 @@ create table ops.build (
   register_version_ids integer[] not null, code_version text not null, without text[] not null default '{}',
   simulated boolean not null, ledger_no bigint not null references ops.ledger);
 create table ops.build_input (                -- THE MANIFEST
-  build_id bigint references ops.build on delete cascade, feed text, part text, period text,   -- period stood for
+  build_id bigint references ops.build, feed text, part text, period text,   -- period stood for
   reading_id bigint not null references ops.reading, source_period text not null,
   how text not null check (how in ('own','carried','effective')), primary key (build_id, feed, part, period));
 -- newest_effective feeds: every vintage with source_period <= last_period stands for its own source_period ('own');
 -- and the newest one stands for each period of the build ('effective', or 'own' when source_period = period).
 -- year_to_date feeds: every month from January of the first period's year up to last_period.
-create table ops.build_outcome (              -- how a build ended; a build without one was cut off and is taken up again
-  build_id bigint primary key references ops.build on delete cascade,
-  outcome text not null check (outcome in ('candidate','unchanged','blocked')), ledger_no bigint not null references ops.ledger);
+create table ops.build_sql (                  -- each model's SQL as the build ran it, the build's number for the setting
+  build_id bigint references ops.build, model text, sql text not null, primary key (build_id, model));
+create table ops.build_end (                  -- how a build ended; blocked ones may end again
+  ledger_no bigint primary key references ops.ledger, build_id bigint not null references ops.build,
+  outcome text not null check (outcome in ('candidate','unchanged','blocked')));
+create view ops.build_outcome as              -- a build without one was cut off and is taken up again
+  select distinct on (build_id) build_id, outcome, ledger_no from ops.build_end order by build_id, ledger_no desc;
 create table ops.check_run (
   id bigint generated always as identity primary key, border text not null check (border in ('raw','across','marts')),
-  feed text, reading_id bigint references ops.reading, build_id bigint references ops.build on delete cascade,
+  feed text, reading_id bigint references ops.reading, build_id bigint references ops.build,
   rules integer not null, rules_hash text not null, ledger_no bigint not null references ops.ledger);
-create table ops.check_result (check_run_id bigint references ops.check_run on delete cascade, rule_id text, rule_version integer not null,
+create table ops.check_result (check_run_id bigint references ops.check_run, rule_id text, rule_version integer not null,
   severity text not null check (severity in ('critical','warning','info')), passed boolean not null, failing_rows bigint not null,
   primary key (check_run_id, rule_id));
 create table ops.finding (id bigint generated always as identity primary key, check_run_id bigint not null, rule_id text not null,
-  rule jsonb not null, rows bigint not null, foreign key (check_run_id, rule_id) references ops.check_result on delete cascade);  -- rule: the rule's record as it stood
-create table ops.finding_row (finding_id bigint references ops.finding on delete cascade, no bigint, evidence jsonb not null, primary key (finding_id, no));
-create table ops.release (
+  rule jsonb not null, rows bigint not null, foreign key (check_run_id, rule_id) references ops.check_result);  -- rule: the rule's record as it stood
+create table ops.finding_row (finding_id bigint references ops.finding, no bigint, evidence jsonb not null, primary key (finding_id, no));
+create table ops.candidate (                  -- figures and page of a period, frozen
   id bigint generated always as identity primary key, period text not null, version integer not null,
-  build_id bigint not null references ops.build, reason text not null check (reason in ('opening','first','restatement')),
+  build_id bigint not null references ops.build, reason text not null check (reason in ('opening','first','restatement','reissue')),
   explanation jsonb not null, release_hash text not null, page_hash text not null, context jsonb not null,
-  superseded boolean not null default false, ledger_no bigint not null references ops.ledger);
-create unique index on ops.release (period, version) where not superseded;
-create table ops.figure (release_id bigint references ops.release, indicator_id text, indicator_version integer not null,
+  ledger_no bigint not null references ops.ledger, unique (period, version, build_id));
+create table ops.supersession (               -- the candidate will never be published: newer data came before it was
+  candidate_id bigint primary key references ops.candidate, ledger_no bigint not null references ops.ledger);
+create view ops.release as
+  select c.*, exists (select from ops.supersession s where s.candidate_id = c.id) as superseded from ops.candidate c;
+create table ops.figure (release_id bigint references ops.candidate, indicator_id text, indicator_version integer not null,
   period text not null, place text, breakdown text, numerator numeric not null, denominator numeric not null, value numeric,
   primary key (release_id, indicator_id, place, breakdown));
-create table ops.approval (release_id bigint primary key references ops.release, release_hash text not null, page_hash text not null,
+create table ops.approval (release_id bigint primary key references ops.candidate, release_hash text not null, page_hash text not null,
   approver text not null, acknowledged jsonb not null, ledger_no bigint not null references ops.ledger);
-create table ops.publication (release_id bigint primary key references ops.release, ledger_no bigint not null references ops.ledger);
-create table ops.published (period text primary key, release_id bigint not null references ops.release);   -- the pointer
-create table ops.report (release_id bigint references ops.release, name text, language text, path text not null, sha256 text not null,
+create table ops.publication (release_id bigint primary key references ops.candidate, ledger_no bigint not null references ops.ledger);
+create view ops.published as                  -- the pointer: of each period the release that was published last
+  select distinct on (c.period) c.period, p.release_id from ops.publication p join ops.candidate c on c.id = p.release_id
+  order by c.period, p.ledger_no desc;
+create table ops.report (release_id bigint references ops.candidate, name text, language text, path text not null, sha256 text not null,
   ledger_no bigint not null references ops.ledger, primary key (release_id, name, language));
 create view public.published_release as select r.* from ops.published p join ops.release r on r.id = p.release_id;
 create view public.published_figure as select r.period as release_period, r.version, f.* from ops.published p
-  join ops.release r on r.id = p.release_id join ops.figure f on f.release_id = r.id;
+  join ops.candidate r on r.id = p.release_id join ops.figure f on f.release_id = r.id;
 
 create index on ops.delivery (feed, part, period);
 create index on ops.reading (delivery_id);
 create index on ops.ledger ((what ->> 'delivery')) where kind in ('rejection', 'reinstatement');
 create index on ops.check_run (reading_id);
 create index on ops.check_run (build_id);
+create index on ops.candidate (period);
+create index on ops.build_end (build_id);
 
 -- Deliveries whose newest decision, as of entry n of the ledger, is a rejection.
 create function ops.rejected(n bigint) returns setof bigint language sql stable as $$
@@ -99,12 +115,52 @@ create function ops.refuse_change() returns trigger language plpgsql as $$
 begin
   raise exception '% is append-only: % refused', tg_table_schema || '.' || tg_table_name, lower(tg_op);
 end $$;
+-- A rebuild is compared and let go; its ledger entries stay.
+create function ops.refuse_change_of_build() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'DELETE' and exists (
+    select from ops.build b where b.purpose = 'rebuild'
+    and b.id = (case when tg_table_name = 'build' then to_jsonb(old) -> 'id' else to_jsonb(old) -> 'build_id' end)::bigint)
+  then
+    return old;
+  end if;
+  raise exception '% is append-only: % refused', tg_table_schema || '.' || tg_table_name, lower(tg_op);
+end $$;
 do $$
 declare t text;
 begin
-  foreach t in array array['ledger','delivery','delivery_file','reading','reading_file','quarantine','set_aside',
-                           'control_total','figure','approval','publication','report','register_version'] loop
+  foreach t in array array['ledger','clock_setting','register_version','delivery','delivery_file','reading','reading_file',
+                           'quarantine','set_aside','control_total','build_end','check_run','check_result','finding',
+                           'finding_row','candidate','supersession','figure','approval','publication','report'] loop
     execute format('create trigger append_only before update or delete on ops.%I for each row execute function ops.refuse_change()', t);
     execute format('create trigger no_truncate before truncate on ops.%I for each statement execute function ops.refuse_change()', t);
   end loop;
+  foreach t in array array['build','build_input','build_sql'] loop
+    execute format('create trigger append_only before update or delete on ops.%I for each row execute function ops.refuse_change_of_build()', t);
+    execute format('create trigger no_truncate before truncate on ops.%I for each statement execute function ops.refuse_change()', t);
+  end loop;
+end $$;
+
+-- Who may read everything and change nothing. A person who is to look is granted it: grant pantau_auditor to siti.
+-- Roles belong to the server and not to the database, so another installation may have made it already; where we may
+-- make none, an administrator makes it and runs the grants below.
+do $$
+declare s text;
+begin
+  begin
+    create role pantau_auditor nologin;
+  exception
+    when duplicate_object or unique_violation then null;
+    when insufficient_privilege then raise notice 'pantau_auditor is not made: this user may create no roles';
+  end;
+  if exists (select from pg_roles where rolname = 'pantau_auditor') then
+    for s in select nspname from pg_namespace
+      where nspname !~ '^pg_' and nspname not in ('information_schema', 'public') loop
+      execute format('grant usage on schema %I to pantau_auditor', s);
+      execute format('grant select on all tables in schema %I to pantau_auditor', s);
+    end loop;
+    grant select on all tables in schema public to pantau_auditor;
+    alter default privileges grant usage on schemas to pantau_auditor;  -- of what dbt makes later
+    alter default privileges grant select on tables to pantau_auditor;
+  end if;
 end $$;

@@ -1,0 +1,177 @@
+"""verify: what is there now against what the ledger vouches for, and the ledger against its witness.
+
+Promises: nothing is compared but with the ledger's entries; a change that no step of Pantau has made is found and
+named, with the verification that still held; a lawful one (a restore) is accepted by a person, and told ever after.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from pantau import ledger, witness
+from pantau.database import Connection, connect
+from pantau.errors import PantauError
+from pantau.progress import step
+from pantau.settings import settings
+from pantau.verify import contents, records
+from pantau.verify.failure import RUNBOOK, Acceptance, Entry, Failure, acceptances, is_accepted
+
+__all__ = ["Failure", "Verification", "accept", "note", "run", "since_last"]
+
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a verification found.
+
+    Attributes:
+        head: the ledger's newest entry that it looked at.
+        since: the entry up to which contents had been verified before, and were not again; 0: all of them.
+        failures: what does not hold and is not accepted.
+        accepted: what a person has accepted, whether it still fails or not.
+        last_held: the entry of the newest verification before that held, if any.
+        witnessed: how many heads of this ledger the witness holds.
+    """
+
+    head: int
+    head_hash: str
+    since: int
+    failures: list[Failure]
+    accepted: list[Acceptance]
+    last_held: Entry | None
+    witnessed: int
+
+    def held_before(self) -> str:
+        """When it last held, in words."""
+        if not self.last_held:
+            return "no verification held before"
+        through = self.last_held["what"]["through"]
+        return f"last held on {self.last_held['product_at']:%Y-%m-%d %H:%M}, up to entry {through}"
+
+
+def run(*, since_last: bool = False) -> Verification:
+    """Verify everything (or, of contents, what came since the last verification), in one snapshot; note it if it holds.
+
+    Raises nothing for what it finds: that stands in the result.
+    """
+    with (
+        connect() as connection,
+        step("verify", "since the last one" if since_last else "everything") as done,
+    ):
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        found = _verify(connection, since_last=since_last)
+        done.note = f"{found.head} entries, " + (
+            f"{len(found.failures)} failure(s)" if found.failures else "all hold"
+        )
+    if not found.failures:
+        with connect() as connection:
+            note(connection, found)
+    return found
+
+
+def since_last(connection: Connection) -> Verification:
+    """Verify what came since the last verification, in the caller's transaction.
+
+    Raises:
+        PantauError: something does not hold; with what, where, and when it last held.
+    """
+    found = _verify(connection, since_last=True)
+    if found.failures:
+        told = "\n  ".join(f"{f.what}: {f.told}" for f in found.failures[:_SHOWN])
+        raise PantauError(
+            f"Verification fails ({len(found.failures)}); {found.held_before()}. Nothing was published.\n  {told}",
+            where=found.failures[0].where,
+            next_step=f"`pantau verify` shows all; {RUNBOOK} says what each means and what to do.",
+        )
+    return found
+
+
+def note(connection: Connection, found: Verification) -> None:
+    """Append that a verification held, unless the newest entry says so already."""
+    entry = connection.execute("select kind, what from ops.ledger order by no desc limit 1").fetchone()
+    if found.head == 0 or (
+        entry and entry["kind"] == "verification" and entry["what"]["since"] <= found.since
+        and ledger.head(connection) == found.head
+    ):  # fmt: skip
+        return
+    what = {"through": found.head, "hash": found.head_hash, "since": found.since}
+    ledger.append(connection, "verification", what)
+
+
+def _verify(connection: Connection, *, since_last: bool) -> Verification:
+    entries = ledger.entries(connection)
+    accepted = acceptances(entries)
+    held = next((e for e in reversed(entries) if e["kind"] == "verification"), None)
+    since = int(held["what"]["through"]) if held and since_last else 0
+    heads = witness.heads(entries[0]["hash"]) if entries else {}
+    found = [
+        *_chain(entries),
+        *_witness(entries, heads),
+        *records.failures(connection, entries),
+        *contents.failures(connection, entries, since=since),
+        *([] if since else contents.strangers(connection)),
+    ]
+    return Verification(
+        entries[-1]["no"] if entries else 0, entries[-1]["hash"] if entries else "", since,
+        [f for f in found if not is_accepted(f, accepted)], accepted, held, len(heads),
+    )  # fmt: skip
+
+
+def _chain(entries: list[Entry]) -> list[Failure]:
+    broken = [e for e in entries if not e["holds"]]
+    if not broken:
+        return []
+    first = broken[0]
+    told = f"{len(broken)} entries are not as they were written, or do not follow on the one before; the first is"
+    return [
+        Failure(
+            "ops.ledger/chain", f"{told} entry {first['no']} ({first['kind']})", {"ledger entry": first["no"]},
+            tuple(f"{e['no']} {e['hash']}" for e in broken),
+        )
+    ]  # fmt: skip
+
+
+def _witness(entries: list[Entry], heads: dict[int, set[str]]) -> list[Failure]:
+    """Heads that the witness holds and the ledger does not have: its tail was cut, or its chain built anew."""
+    known = {e["no"]: e["hash"] for e in entries}
+    lost = {n: hashes - {known.get(n)} for n, hashes in heads.items() if hashes - {known.get(n)}}
+    if not lost:
+        return []
+    head = entries[-1]["no"]
+    beyond = [n for n in lost if n > head]
+    told = (
+        f"the ledger ends at entry {head}, and the witness holds heads up to {max(beyond)}: it was cut, or restored"
+        " from a backup"
+        if beyond
+        else f"entry {min(lost)} is not the one that the witness holds: its chain was made anew, or restored"
+    )
+    found = sorted(f"{n} {digest}" for n, hashes in lost.items() for digest in hashes)
+    return [
+        Failure("witness", told, {"file": settings.witness_file, "ledger entry": min(lost)}, tuple(found))
+    ]
+
+
+def accept(what: str, by: str, why: str) -> Failure:
+    """Accept one failure that stands now, as it stands now; every verification tells of it from then on.
+
+    Raises:
+        PantauError: there is no such failure, or no reason is given.
+    """
+    if not why.strip():
+        raise PantauError("Accepting is a decision that the ledger keeps.", next_step="Say why: `--why …`.")
+    with connect() as connection:
+        failures = _verify(connection, since_last=False).failures
+        failure = next((f for f in failures if f.what == what), None)
+        if failure is None:
+            names = ", ".join(f"'{f.what}'" for f in failures[:_SHOWN])
+            raise PantauError(
+                f"Nothing that fails is named '{what}'.", next_step=f"What fails now: {names or 'nothing'}."
+            )
+        said: dict[str, Any] = {
+            "what": what, "told": failure.told, "found": list(failure.found), "by": by, "why": why.strip(),
+        }  # fmt: skip
+        ledger.append(connection, "acceptance", said)
+    return failure

@@ -1,0 +1,239 @@
+"""What the entries' hashes speak for: rows of readings and builds, figures, pages, SQL, evidence, registers, files.
+
+Promise: each hash is taken anew from what is there now; a hash of a scheme that this code does not know is a failure by
+that scheme's name.
+"""
+
+from collections.abc import Callable, Iterator
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any
+
+from psycopg import sql
+
+from pantau import seal
+from pantau.database import Connection
+from pantau.errors import PantauError
+from pantau.landing import path_of
+from pantau.read import raw
+from pantau.settings import settings
+from pantau.verify.failure import Entry, Failure
+from pantau.warehouse import rows_of_builds
+
+
+def failures(connection: Connection, entries: list[Entry], *, since: int) -> Iterator[Failure]:
+    """What does not come to the hash that an entry after `since` gives it."""
+    for entry in entries:
+        if entry["no"] > since and (check := _CHECKS.get(entry["kind"])):
+            try:
+                yield from check(connection, entry)
+            except PantauError as error:  # a scheme that is not known
+                yield _failure(entry, f"{entry['kind']}/entry {entry['no']}", error.what, "unknown scheme")
+            except (
+                KeyError,
+                TypeError,
+                ValueError,
+                AttributeError,
+            ) as error:  # the chain says so too
+                told = f"its entry cannot be read ({type(error).__name__})"
+                yield _failure(entry, f"{entry['kind']}/entry {entry['no']}", told, "unreadable entry")
+
+
+def strangers(connection: Connection) -> Iterator[Failure]:
+    """Rows of readings and builds that do not exist: no seal speaks for them."""
+    raws = connection.execute(
+        "select tablename from pg_tables where schemaname = 'raw' order by 1"
+    ).fetchall()
+    for thing, tables in (
+        ("reading", [("raw", row["tablename"]) for row in raws]),
+        ("reading", [("ops", name) for name in ("quarantine", "set_aside", "control_total")]),
+        ("build", rows_of_builds(connection)),
+    ):
+        for table in tables:
+            # Those that exist are asked for afterwards: one that begins meanwhile is no stranger.
+            query = sql.SQL(
+                "select s.id from (select distinct {key} as id from {table}) s"
+                " where not exists (select from {owner} o where o.id = s.id) order by 1"
+            ).format(
+                key=sql.Identifier(f"{thing}_id"),
+                table=sql.Identifier(*table),
+                owner=sql.Identifier("ops", thing),
+            )
+            for row in connection.execute(query).fetchall():
+                yield Failure(
+                    f"{'.'.join(table)}/{thing} {row['id']}",
+                    f"rows of a {thing} that does not exist",
+                    {"table": ".".join(table)},
+                    ("stranger",),
+                )
+
+
+# ------------------------------------------------------------------ by kind of entry
+
+
+def _reading(connection: Connection, entry: Entry) -> Iterator[Failure]:
+    reading = entry["what"]["reading"]
+    for name, sealed in entry["what"]["seals"].items():
+        table = tuple(name.split(".", 1))
+        assert len(table) == 2
+        yield from _rows(connection, entry, f"{name}/reading {reading}", table, ("reading_id", reading), sealed,
+                         raw.order_of(table))  # fmt: skip
+
+
+def _build_outcome(connection: Connection, entry: Entry) -> Iterator[Failure]:
+    build, newest = entry["what"]["build"], connection.execute(
+        "select ledger_no from ops.build_outcome where build_id = %s", [entry["what"]["build"]]
+    ).fetchone()  # fmt: skip
+    if newest and newest["ledger_no"] != entry["no"]:
+        return  # it was blocked, and ended again
+    seal.check_scheme(entry["what"]["sql"]["scheme"])
+    if seal.sql_of_build(connection, build) != entry["what"]["sql"]["sha256"]:
+        yield _failure(
+            entry, f"ops.build_sql/build {build}", "the SQL is not the one that the build ran", "changed"
+        )
+    for name, sealed in entry["what"].get("seals", {}).items():
+        table = tuple(name.split(".", 1))
+        assert len(table) == 2
+        yield from _rows(
+            connection, entry, f"{name}/build {build}", table, ("build_id", build), sealed, sealed["columns"]
+        )
+
+
+def _rows(
+    connection: Connection,
+    entry: Entry,
+    what: str,
+    table: tuple[str, str],
+    key: tuple[str, int],
+    sealed: dict[str, Any],
+    order: list[str],
+) -> Iterator[Failure]:
+    seal.check_scheme(sealed["scheme"])
+    lost = set(sealed["columns"]) - set(seal.columns_of(connection, table))
+    if lost:
+        yield _failure(entry, what, f"the table has lost {', '.join(sorted(lost))}", "lost columns")
+        return
+    now = seal.rows(connection, table, key, sealed["columns"], order)
+    if now != sealed:
+        told = (
+            f"{now['rows']:,} rows are there, {sealed['rows']:,} were sealed"
+            if now["rows"] != sealed["rows"]
+            else f"the {now['rows']:,} rows are not those that were sealed"
+        )
+        yield _failure(entry, what, told, now["sha256"])
+
+
+def _build(connection: Connection, entry: Entry) -> Iterator[Failure]:
+    build, sealed = entry["what"]["build"], entry["what"]["manifest"]
+    if entry["what"]["purpose"] == "rebuild":
+        return
+    seal.check_scheme(sealed["scheme"])
+    if (now := seal.manifest(connection, build)) != sealed["sha256"]:
+        yield _failure(
+            entry, f"ops.build_input/build {build}", "the manifest is not the one that was chosen", now
+        )
+
+
+def _candidate(connection: Connection, entry: Entry) -> Iterator[Failure]:
+    said = entry["what"]
+    for scheme in said["schemes"]:
+        seal.check_scheme(scheme)
+    figures = seal.figures_of_releases(connection, [said["release"]]).get(said["release"], "")
+    name = f"{said['period']} v{said['version']}"
+    if figures != said["release_hash"]:
+        yield _failure(entry, f"ops.figure/{name}", "the figures do not come to the release's hash", figures)
+    row = connection.execute(
+        "select context, explanation from ops.candidate where id = %s", [said["release"]]
+    ).fetchone()
+    page = seal.page(row["context"]) if row else ""
+    if page != said["page_hash"]:
+        yield _failure(
+            entry, f"ops.candidate/{name}", "the page's context does not come to the page's hash", page
+        )
+    elif row and row["explanation"] != row["context"]["explanation"]:
+        yield _failure(
+            entry, f"ops.candidate/{name}", "the explanation is not the page's", str(row["explanation"])
+        )
+
+
+def _register(connection: Connection, entry: Entry) -> Iterator[Failure]:
+    said = entry["what"]
+    seal.check_scheme(said["scheme"])
+    row = connection.execute(
+        "select rows from ops.register_version where id = %s", [said["register"]]
+    ).fetchone()
+    now = seal.register(row["rows"]) if row else ""
+    if now != said["sha256"]:
+        yield _failure(
+            entry, f"ops.register_version/{said['name']} {said['register']}", "its rows were changed", now
+        )
+
+
+def _check(connection: Connection, entry: Entry) -> Iterator[Failure]:
+    failed = {each["rule"]: each["evidence_sha256"] for each in entry["what"]["failed"]}
+    if not failed:
+        return
+    rows = connection.execute(
+        "select f.rule_id, encode(sha256(convert_to(coalesce(string_agg(r.evidence::text, E'\\n' order by r.no), ''),"
+        " 'UTF8')), 'hex') as sha256 from ops.finding f left join ops.finding_row r on r.finding_id = f.id"
+        " where f.check_run_id = %s group by f.rule_id",
+        [entry["what"]["run"]],
+    )
+    now = {row["rule_id"]: row["sha256"] for row in rows}
+    for rule, sha256 in failed.items():
+        if now.get(rule) != sha256:
+            yield _failure(
+                entry, f"ops.finding_row/{rule}, run {entry['what']['run']}", "the evidence is not what was found",
+                now.get(rule, "missing"),
+            )  # fmt: skip
+
+
+def _delivery(connection: Connection, entry: Entry) -> Iterator[Failure]:
+    for file in entry["what"]["files"]:
+        yield from _file(
+            entry, path_of(file["sha256"]), file["sha256"], f"landed/{file['sha256']}", {"file": file["name"]},
+            "`pantau pull` of the same content puts it back; else restore it from a backup.",
+        )  # fmt: skip
+
+
+def _report(connection: Connection, entry: Entry) -> Iterator[Failure]:
+    path = entry["what"]["path"]
+    yield from _file(
+        entry, settings.out / path, entry["what"]["sha256"], f"report/{path}", {}, "restore it from a backup."
+    )
+
+
+def _file(
+    entry: Entry, path: Path, sha256: str, what: str, where: dict[str, object], healed: str
+) -> Iterator[Failure]:
+    try:
+        with open(path, "rb") as file:
+            now = file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        yield _failure(
+            entry,
+            what,
+            f"the file cannot be read ({error.strerror}): {healed}",
+            "missing",
+            **where,
+            path=path,
+        )
+        return
+    if now != sha256:
+        yield _failure(
+            entry, what, f"the file's bytes are not those that were kept: {healed}", now, **where, path=path
+        )
+
+
+def _failure(entry: Entry, what: str, told: str, found: str, **where: object) -> Failure:
+    said = entry["what"] if isinstance(entry["what"], dict) else {}
+    subject = {
+        name: said[name] for name in ("feed", "part", "period", "version", "delivery") if said.get(name)
+    }
+    return Failure(what, told, {**subject, **where, "ledger entry": entry["no"]}, (found,))
+
+
+_CHECKS: dict[str, Callable[[Connection, Entry], Iterator[Failure]]] = {
+    "reading": _reading, "build_outcome": _build_outcome, "build": _build, "candidate": _candidate,
+    "register": _register, "check": _check, "delivery": _delivery, "report": _report,
+}  # fmt: skip
