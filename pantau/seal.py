@@ -16,14 +16,10 @@ from pantau.database import Connection
 from pantau.errors import PantauError
 
 ROWS, FIGURES, PAGE, MANIFEST, SQL, REGISTER = (
-    "rows/1",
-    "figures/1",
-    "page/1",
-    "manifest/1",
-    "sql/1",
-    "register/1",
-)
-KNOWN = frozenset({ROWS, FIGURES, PAGE, MANIFEST, SQL, REGISTER})
+    "rows/1", "figures/1", "page/1", "manifest/1", "sql/1", "register/1",
+)  # fmt: skip
+PAGES = "sha256sum/1"  # over the list of the audit pages, as sha256sum writes it
+KNOWN = frozenset({ROWS, FIGURES, PAGE, MANIFEST, SQL, REGISTER, PAGES})
 
 
 def check_scheme(scheme: str) -> None:

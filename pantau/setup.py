@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from pantau import catalogue, checks, ledger, locks, seal, warehouse
+from pantau import catalogue, checks, ledger, locks, seal, tables, warehouse
 from pantau.database import Connection, airflow_database, connect, environment, is_missing, is_there, refused
 from pantau.errors import PantauError
 from pantau.locks import Lock
@@ -32,8 +32,9 @@ def prepare() -> None:
     feeds = catalogue.load()
     with connect() as connection:
         locks.take(connection, Lock.SETUP)
-        for feed in feeds.values():
-            raw.ensure(connection, feed)
+        with tables.changing(connection):
+            for feed in feeds.values():
+                raw.ensure(connection, feed)
     warehouse.dbt("build", "--full-refresh", "--select", "path:seeds")
     with connect() as connection:
         checks.ensure_views(connection, feeds)
@@ -55,15 +56,8 @@ def state() -> list[tuple[str, str, str]]:
 
 
 def _revision() -> str:
-    """The version of the tables that the database has ('' before the first set-up)."""
     with connect() as connection:
-        there = connection.execute(
-            "select to_regclass('public.alembic_version') is not null as yes"
-        ).fetchone()
-        if not there or not there["yes"]:
-            return ""
-        row = connection.execute("select version_num from public.alembic_version").fetchone()
-        return str(row["version_num"]) if row else ""
+        return tables.revision(connection)
 
 
 def _refuse_older() -> None:

@@ -26,6 +26,16 @@ from pantau.audit.rows import in_file, places_of
 from pantau.audit.tree import Tree
 
 
+def keep_files(tree: Tree, records: Records) -> None:
+    """Lay the delivered bytes beside the pages; where they are not what was delivered, the pages say so."""
+    for files in records.files.values():
+        for file in files:
+            if not tree.keep(
+                bytes_path(file["sha256"], file["name"]), landed(file["sha256"]), file["sha256"]
+            ):
+                records.gone.add(file["sha256"])
+
+
 def write(tree: Tree, paper: Paper, records: Records) -> None:
     """The list of all deliveries by feed, the pages of each, and the delivered bytes themselves."""
     duplicates = records.told_of("duplicate", "delivery")
@@ -40,8 +50,6 @@ def write(tree: Tree, paper: Paper, records: Records) -> None:
     used = _used(records)
     for delivery in records.deliveries.values():
         number = delivery["id"]
-        for file in records.files[number]:
-            tree.link(bytes_path(file["sha256"], file["name"]), landed(file["sha256"]))
         told = {
             "readings": records.readings_of.get(number, []),
             "duplicates": duplicates.get(number, []),
@@ -52,6 +60,7 @@ def write(tree: Tree, paper: Paper, records: Records) -> None:
         mark = stamp(
             number, delivery["rejected"],
             [(name, [row.get("id", row.get("no")) for row in rows]) for name, rows in told.items() if name != "used"],
+            sorted(records.gone & {file["sha256"] for file in records.files[number]}),
             [(r["id"], state_of(r)) for r in told["used"]],
         )  # fmt: skip
         tree.once(
@@ -128,7 +137,7 @@ def _delivery(tree: Tree, paper: Paper, records: Records, delivery: Row, told: d
                 "delivery.html.j2", path,
                 delivery=delivery, feed=feed, title=feed.title_of(delivery["part"]).id if feed else delivery["feed"],
                 ordinal=1 + next(n for n, d in enumerate(same) if d["id"] == delivery["id"]), same=same,
-                files=[{**f, "target": bytes_path(f["sha256"], f["name"])} for f in records.files[delivery["id"]]],
+                files=records.files_shown(delivery["id"]),
                 newest=newest, places=places, place_of=in_file,
                 refused=refused[(number - 1) * ROWS_A_PAGE : number * ROWS_A_PAGE], refused_values=len(refused),
                 aside=aside, controls=controls, number=number, pages=pages,

@@ -18,7 +18,7 @@ from pantau.audit import figure as figures
 from pantau.audit import rowpages
 from pantau.audit import rows as rows_of
 from pantau.audit.overview import ENTRIES_A_PAGE, headlines, state_of
-from pantau.audit.paper import Paper, bytes_path, entry_link
+from pantau.audit.paper import Paper, entry_link
 from pantau.audit.records import SEVERITIES, Records, Row
 from pantau.audit.rows import Fact
 from pantau.read import REGISTER
@@ -306,7 +306,7 @@ def input_of(records: Records, line: Row) -> dict[str, Any]:
         "owner": feed.owner if feed else "",
         "reading": reading,
         "delivery": delivery,
-        "files": [{**f, "target": bytes_path(f["sha256"], f["name"])} for f in records.files[delivery["id"]]],
+        "files": records.files_shown(delivery["id"]),
     }
 
 

@@ -12,6 +12,7 @@ from pantau.audit.paper import Paper, entry_link, period_page, stamp
 from pantau.audit.records import SEVERITIES, Records, Row
 from pantau.audit.tree import Tree
 from pantau.periods import JAKARTA
+from pantau.verify import Failure
 
 ENTRIES_A_PAGE = 500
 _COLOURS = {"critical": axis.ALARM, "warning": axis.AMBER, "info": axis.INK}
@@ -47,8 +48,8 @@ def headlines(records: Records, release: Row) -> list[dict[str, Any]]:
 # ---------------------------------------------------------------- all months
 
 
-def write_index(tree: Tree, paper: Paper, records: Records) -> None:
-    """All months with their releases."""
+def write_index(tree: Tree, paper: Paper, records: Records, failures: list[Failure]) -> None:
+    """All months with their releases, and what a verification found."""
     months = [_month(records, period) for period in reversed(records.periods)]
     names = {i: h["definition"] for m in months for i, h in m["figures"].items()}
     order = sorted(names, key=lambda i: (i[0], int(i[1:])))
@@ -56,7 +57,7 @@ def write_index(tree: Tree, paper: Paper, records: Records) -> None:
         "index.html",
         paper.render(
             "index.html.j2", "index.html",
-            months=months, indicators=[names[i] for i in order],
+            months=months, indicators=[names[i] for i in order], failures=failures,
             published=sum(1 for r in records.releases.values() if r["publication_no"]),
             deliveries=len(records.deliveries), findings=len(records.findings),
             **_chain(records), simulated=any(d["simulated"] for d in records.deliveries.values()),

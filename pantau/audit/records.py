@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from pantau import clock, ledger, seal
+from pantau.audit.paper import bytes_path
 from pantau.audit.rows import Fact, rows_by_region
 from pantau.audit.trace import registers_of
 from pantau.database import Connection
@@ -26,11 +27,16 @@ class Records:
         self.connection = connection
         self.now: datetime = clock.now(connection)
         self.failing: dict[str, dict[str, int]] = {}  # by period and rule; filled in by who asks
+        self.gone: set[str] = (
+            set()
+        )  # SHA-256 of delivered bytes that are lost or changed; filled in by who looks
         self._counts: dict[tuple[int, str, str], dict[str, int]] = {}
         self._registers: dict[str, dict[str, list[Row]]] = {}
         self._names: dict[int | None, dict[str, str]] = {}
         self._labels: dict[int, dict[str, str]] = {}
         self.entries = ledger.entries(connection)
+        while self.entries and self.entries[-1]["kind"] == "pages":
+            self.entries.pop()  # of these very pages: telling of it would change them, for ever
         self.deliveries = self._keyed(
             "select d.*, d.id in (select ops.rejected(%s)) as rejected from ops.delivery d order by d.ledger_no",
             [len(self.entries)],
@@ -68,6 +74,16 @@ class Records:
         for row in self._all("select * from ops.delivery_file order by delivery_id, no"):
             found[row["delivery_id"]].append(row)
         return dict(found)
+
+    def files_shown(self, delivery: int) -> list[Row]:
+        """The files of a delivery, each with where its bytes lie among the pages; None where these are gone."""
+        return [
+            {
+                **file,
+                "target": None if file["sha256"] in self.gone else bytes_path(file["sha256"], file["name"]),
+            }
+            for file in self.files[delivery]
+        ]
 
     @cached_property
     def readings_of(self) -> dict[int, list[Row]]:

@@ -89,7 +89,6 @@ def _reports(tree: Tree, records: Records, this: Row) -> list[dict[str, Any]]:
     for report in records.reports.get(this["id"], []):
         source, name = settings.out / report["path"], Path(report["path"]).name
         target = f"files/{report['sha256']}/{this['period']}-v{this['version']}-{name}"
-        if source.exists():
-            tree.link(target, source)
-        shown.append({**report, "file": name, "target": target if source.exists() else None})
+        is_there = tree.keep(target, source, report["sha256"])
+        shown.append({**report, "file": name, "target": target if is_there else None})
     return shown

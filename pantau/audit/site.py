@@ -11,46 +11,64 @@ from typing import Any
 
 import psycopg
 
-from pantau import catalogue, locks
+from pantau import catalogue, ledger, locks, verify
 from pantau.audit import deliveries, findings, overview, releases
 from pantau.audit.paper import Paper
 from pantau.audit.records import Records
 from pantau.audit.tree import Tree
-from pantau.database import connect
+from pantau.database import Connection, connect
 from pantau.locks import Lock
 from pantau.progress import step
+from pantau.seal import PAGES
 from pantau.settings import settings
+from pantau.verify.site import folder
 
 _paper = cache(Paper)  # one for a process
 
 
-def folder() -> Path:
-    """Where the pages lie."""
-    return settings.out / "audit"
-
-
-def write(*, everything: bool = False) -> Path:
-    """Write the pages, and return the first one's path.
+def write(*, everything: bool = False, whole: bool = False) -> tuple[Path, list[verify.Failure]]:
+    """Write the pages.
 
     Args:
         everything: write every page anew, also those of frozen releases.
+        whole: verify everything, and not only what came since the last verification.
+
+    Returns:
+        The first one's path, and what of the records and files does not hold: the first page tells of it.
     """
     with connect() as lock, step("audit", "pages") as done:
         locks.take(lock, Lock.PAGES)
-        with connect() as connection, Tree(folder(), everything=everything) as tree:
+        with connect() as connection, _tree(lock, everything=everything) as tree:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
-            _write(tree, Records(connection))
+            failures = verify.failures(connection, since_last=not whole)
+            _write(tree, Records(connection), failures)
         where = folder().relative_to(settings.out.parent) / "index.html"
-        done.note = f"{tree.written:,} written, {tree.kept:,} as before: {where}"
-    return folder() / "index.html"
+        done.note = f"{tree.written:,} written, {tree.kept:,} as before: {where}" + (
+            f"; {len(failures)} thing(s) do not hold" if failures else ""
+        )
+    return folder() / "index.html", failures
 
 
-def _write(tree: Tree, records: Records) -> None:
+def _tree(lock: Connection, *, everything: bool) -> Tree:
+    """The folder, whose list of hashes the ledger vouches for before it is put in place."""
+    known = verify.lists_of_pages(lock)
+
+    def seal(digest: str, files: int) -> None:
+        if known[:1] == [digest]:
+            return
+        with connect() as connection:
+            ledger.append(connection, "pages", {"scheme": PAGES, "sha256": digest, "files": files})
+
+    return Tree(folder(), everything=everything, is_known=lambda digest: digest in known, seal=seal)
+
+
+def _write(tree: Tree, records: Records, failures: list[verify.Failure]) -> None:
     paper = _paper()
     paper.moment = records.now
     paper.write_assets(tree.copy)
     tree.write("assets/search.js", _search(records))
+    deliveries.keep_files(tree, records)
     for release in records.releases.values():
         if not release["superseded"]:
             releases.write(tree, paper, records, release)
@@ -60,7 +78,7 @@ def _write(tree: Tree, records: Records) -> None:
     overview.write_ledger(tree, paper, records)
     for period in records.periods:
         overview.write_period(tree, paper, records, period)
-    overview.write_index(tree, paper, records)
+    overview.write_index(tree, paper, records, failures)
 
 
 def _search(records: Records) -> str:

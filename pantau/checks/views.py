@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from psycopg import sql
 
-from pantau import locks
+from pantau import locks, tables
 from pantau.catalogue import Feed
 from pantau.database import Connection
 from pantau.locks import Lock
@@ -99,12 +99,13 @@ def ensure_views(connection: Connection, feeds: Mapping[str, Feed]) -> bool:
     standing = _standing(connection)
     if standing == hashes:
         return False
-    for name in standing:
-        connection.execute(sql.SQL("drop view if exists checks.{} cascade").format(sql.Identifier(name)))
-    for name, text in wanted.items():
-        view = sql.Identifier("checks", name)
-        connection.execute(sql.SQL("create view {} as {}").format(view, text))
-        connection.execute(sql.SQL("comment on view {} is {}").format(view, sql.Literal(hashes[name])))
+    with tables.changing(connection):
+        for name in standing:
+            connection.execute(sql.SQL("drop view if exists checks.{} cascade").format(sql.Identifier(name)))
+        for name, text in wanted.items():
+            view = sql.Identifier("checks", name)
+            connection.execute(sql.SQL("create view {} as {}").format(view, text))
+            connection.execute(sql.SQL("comment on view {} is {}").format(view, sql.Literal(hashes[name])))
     return True
 
 

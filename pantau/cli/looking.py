@@ -33,8 +33,11 @@ def audit(
     from pantau.audit.site import write
 
     with ready():
-        index = write(everything=everything)
+        index, failures = write(everything=everything, whole=True)
     tell(f"The audit pages begin at {index}")
+    if failures:
+        tell(f"{len(failures)} thing(s) do not hold, and the first page says so; `pantau verify` shows all.")
+        raise typer.Exit(1)
 
 
 @commands.command()

@@ -9,15 +9,15 @@ from typing import Any
 
 import psycopg
 
-from pantau import ledger, witness
+from pantau import ledger, tables, witness
 from pantau.database import Connection, connect
 from pantau.errors import PantauError
 from pantau.progress import step
 from pantau.settings import settings
-from pantau.verify import contents, records
+from pantau.verify import contents, records, site
 from pantau.verify.failure import RUNBOOK, Acceptance, Entry, Failure, acceptances, is_accepted
 
-__all__ = ["Failure", "Verification", "accept", "note", "run", "since_last"]
+__all__ = ["Failure", "Verification", "accept", "failures", "lists_of_pages", "note", "run", "since_last"]
 
 _SHOWN = 8
 
@@ -89,6 +89,11 @@ def since_last(connection: Connection) -> Verification:
     return found
 
 
+def failures(connection: Connection, *, since_last: bool) -> list[Failure]:
+    """What does not hold: of everything, or of contents what came since the last verification."""
+    return _verify(connection, since_last=since_last).failures
+
+
 def note(connection: Connection, found: Verification) -> None:
     """Append that a verification held, unless the newest entry says so already."""
     entry = connection.execute("select kind, what from ops.ledger order by no desc limit 1").fetchone()
@@ -110,9 +115,11 @@ def _verify(connection: Connection, *, since_last: bool) -> Verification:
     found = [
         *_chain(entries),
         *_witness(entries, heads),
+        *_objects(connection),
         *records.failures(connection, entries),
         *contents.failures(connection, entries, since=since),
         *([] if since else contents.strangers(connection)),
+        *([] if since else site.failures(lists_of_pages(connection))),
     ]
     return Verification(
         entries[-1]["no"] if entries else 0, entries[-1]["hash"] if entries else "", since,
@@ -132,6 +139,13 @@ def _chain(entries: list[Entry]) -> list[Failure]:
             tuple(f"{e['no']} {e['hash']}" for e in broken),
         )
     ]  # fmt: skip
+
+
+def _objects(connection: Connection) -> list[Failure]:
+    return [
+        Failure(name, f"{how} since the set-up", {}, (how,))
+        for name, how in tables.altered(connection).items()
+    ]
 
 
 def _witness(entries: list[Entry], heads: dict[int, set[str]]) -> list[Failure]:
@@ -175,3 +189,12 @@ def accept(what: str, by: str, why: str) -> Failure:
         }  # fmt: skip
         ledger.append(connection, "acceptance", said)
     return failure
+
+
+def lists_of_pages(connection: Connection) -> list[str]:
+    """The hashes of the newest lists of the audit pages, the newest first: that of the pages that stand is one of them,
+    for a list is written down before its pages are put in place, and either may be cut off."""
+    rows = connection.execute(
+        "select what ->> 'sha256' as sha256 from ops.ledger where kind = 'pages' order by no desc limit 5"
+    ).fetchall()
+    return [row["sha256"] for row in rows]
