@@ -67,7 +67,6 @@ def main() -> None:
     from airflow.utils.db import upgradedb
     from cadwyn import HeadVersion, Version, VersionBundle
 
-    from pantau.landing import sweep
     from pantau.runner import LOCK
     from pantau.settings import settings
 
@@ -76,7 +75,6 @@ def main() -> None:
         if free != (True,):
             answer({"line": "Another command runs DAGs on this database; waiting until it is done."})
             lock.execute("select pg_advisory_lock(%s)", [LOCK])
-        sweep()
         upgradedb()
         folder, bundle = Path(__file__).parent, "dags-folder"
         bag = dagbag.BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name=bundle)

@@ -28,7 +28,6 @@ from pantau.audit.tree import Tree
 
 def write(tree: Tree, paper: Paper, records: Records) -> None:
     """The list of all deliveries by feed, the pages of each, and the delivered bytes themselves."""
-    duplicates = records.told_of("duplicate", "delivery")
     decisions: dict[int, list[Row]] = defaultdict(list)
     for kind in ("rejection", "reinstatement"):
         for delivery, entries in records.told_of(kind, "delivery").items():
@@ -44,7 +43,6 @@ def write(tree: Tree, paper: Paper, records: Records) -> None:
             tree.link(bytes_path(file["sha256"], file["name"]), landed(file["sha256"]))
         told = {
             "readings": records.readings_of.get(number, []),
-            "duplicates": duplicates.get(number, []),
             "decisions": sorted(decisions.get(number, []), key=lambda e: e["no"]),
             "findings": found.get(number, []),
             "used": used.get(number, []),
@@ -63,7 +61,7 @@ def write(tree: Tree, paper: Paper, records: Records) -> None:
         paper.render(
             "deliveries.html.j2", "deliveries/index.html",
             feeds=_by_feed(records), count=len(records.deliveries),
-            duplicates=sum(len(entries) for entries in duplicates.values()),
+            times=sum(poll["times"] for poll in records.polls.values()),
             simulated=any(d["simulated"] for d in records.deliveries.values()),
         ),
     )  # fmt: skip
@@ -90,6 +88,7 @@ def _by_feed(records: Records) -> list[dict[str, Any]]:
                 "month": punctuality.month(records, feed, part, period),
                 "part": feed.parts.get(part, part),
                 "files": records.files[delivery["id"]],
+                "poll": records.polls.get(delivery["id"]),
             }
             for (feed_name, part, period), deliveries in sorted(
                 records.arrived.items(), key=lambda x: (x[0][2], x[0][1]), reverse=True
@@ -134,7 +133,7 @@ def _delivery(tree: Tree, paper: Paper, records: Records, delivery: Row, told: d
                 aside=aside, controls=controls, number=number, pages=pages,
                 month=punctuality.month(records, feed, delivery["part"], delivery["period"]) if feed else None,
                 used=[{"release": r, "state": state_of(r)} for r in told["used"]],
-                readings=told["readings"], duplicates=told["duplicates"], decisions=told["decisions"],
+                readings=told["readings"], decisions=told["decisions"],
                 findings=told["findings"], link_to=lambda n: entry_link(n, ENTRIES_A_PAGE),
                 at=lambda n: records.entries[n - 1],
                 simulated=delivery["simulated"],

@@ -71,6 +71,11 @@ class Records:
         return dict(found)
 
     @cached_property
+    def polls(self) -> dict[int, Row]:
+        """Of each delivery that the owner's last answer repeated, or was: when that was, and how often."""
+        return {row["delivery_id"]: row for row in self._all("select * from ops.poll")}
+
+    @cached_property
     def readings_of(self) -> dict[int, list[Row]]:
         """The readings of each delivery, the oldest first."""
         found = defaultdict(list)

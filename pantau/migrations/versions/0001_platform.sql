@@ -17,6 +17,9 @@ create table ops.delivery (
   simulated boolean not null, ledger_no bigint not null references ops.ledger);
 create table ops.delivery_file (delivery_id bigint references ops.delivery, no smallint, name text not null,
   sha256 text not null, bytes bigint not null, primary key (delivery_id, no));
+create table ops.poll (                       -- when an owner was last asked, and how often the same content came again
+  feed text, part text, period text, delivery_id bigint not null references ops.delivery,
+  asked_at timestamptz not null, times bigint not null, primary key (feed, part, period));
 create table ops.reading (
   id bigint generated always as identity primary key, delivery_id bigint not null references ops.delivery,
   contract_version text not null, register_reading_id bigint references ops.reading,
