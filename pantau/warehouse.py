@@ -8,7 +8,9 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,6 +26,8 @@ from pantau.progress import step
 from pantau.settings import settings
 
 REGISTERS = ["indicator_register", "indicator_grain", "target_register", "wilayah_lineage"]
+_REBUILD = 0x52454255  # with a build's number: who rebuilds it
+_DBT = 0x44425400  # one dbt at a time on one database, whoever runs it
 BUILD_SETTING = "current_setting('pantau.build')::bigint"  # as the macro build_id writes it
 
 
@@ -170,6 +174,12 @@ def open_build(
     with connect() as connection:
         cutoff = ledger.head(connection) if cutoff is None else cutoff
         inputs, missing = manifest(connection, first, last, cutoff=cutoff, without=without)
+        if purpose == "rebuild" and not _has_own(inputs, first, last):
+            raise PantauError(
+                f"There was nothing for {first} yet: no feed had delivered it.",
+                where={"as of": f"entry {cutoff} of the ledger"},
+                next_step=f"`pantau delivery list --period {first}` shows what came, and when.",
+            )
         wait = [m for m in missing if catalogue.feed(m.feed).without == "wait"]
         if wait and purpose != "rebuild":
             raise PantauError(
@@ -214,6 +224,13 @@ def open_build(
                 ],
             )
         return int(build["id"])
+
+
+def _has_own(inputs: list[Input], first: str, last: str) -> bool:
+    """Whether anything is there of these months themselves: lists that stand for every month are not."""
+    return any(
+        first <= i.period <= last and catalogue.feed(i.feed).takes != "newest_effective" for i in inputs
+    )
 
 
 def _same_build(
@@ -313,7 +330,11 @@ def dbt(*arguments: str, build: int | None = None) -> list[Any]:
     ]  # fmt: skip
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
-    result = dbtRunner().invoke([arguments[0], *map(str, where), *arguments[1:]])
+    with connect(
+        autocommit=True
+    ) as lock:  # two would make the same tables, and write the same files of a target
+        lock.execute("select pg_advisory_lock(%s)", [_DBT])
+        result = dbtRunner().invoke([arguments[0], *map(str, where), *arguments[1:]])
     root.setLevel(level)  # dbt leaves the root logger changed
     root.handlers[:] = handlers
     ran = list(getattr(result.result, "results", None) or [])
@@ -346,9 +367,36 @@ def write_sources() -> None:
     path: Path = settings.dbt_project / "models" / "staging" / "_sources.yml"
     if not path.exists() or path.read_text() != text:
         path.parent.mkdir(parents=True, exist_ok=True)
-        half = path.with_suffix(".new")
-        half.write_text(text)
-        half.rename(path)
+        # Two may write at once; a name that dbt does not take for a model's
+        half, name = tempfile.mkstemp(dir=path.parent, prefix="_sources.", suffix=".new")
+        with open(half, "w") as file:
+            file.write(text)
+        Path(name).chmod(0o644)
+        Path(name).rename(path)
+
+
+@contextmanager
+def rebuilding(period: str, *, cutoff: int | None, without: Iterable[str]) -> Iterator[int]:
+    """A build of a month as of a cut-off, for the length of the block; it and its rows go afterwards.
+
+    First those go that killed rebuilds have left: whose number nobody holds a lock on.
+    """
+    with connect(autocommit=True) as held:
+        held.execute("select pg_advisory_lock(%s, 0)", [_REBUILD])  # clears and opens one at a time
+        left = held.execute("select id from ops.build where purpose = 'rebuild' order by id").fetchall()
+        for row in left:
+            free = held.execute(
+                "select pg_try_advisory_lock(%s, %s) as yes", [_REBUILD, row["id"]]
+            ).fetchone()
+            if free and free["yes"]:
+                drop_rows(row["id"])
+        build = open_build(period, period, "rebuild", cutoff=cutoff, without=without)
+        held.execute("select pg_advisory_lock(%s, %s)", [_REBUILD, build])
+        held.execute("select pg_advisory_unlock(%s, 0)", [_REBUILD])
+        try:
+            yield build
+        finally:
+            drop_rows(build)
 
 
 def drop_rows(build: int) -> None:

@@ -46,14 +46,14 @@ def close(
     why: Why = "",
 ) -> None:
     """Close a month as far as a candidate; with its approval, publish it."""
-    from pantau.close import plan, waiting
+    from pantau.close import BEGIN, is_begun, plan, waiting
     from pantau.runner import Runner
 
+    first, last = span(period) if period else ("", "")
+    if first != last and not opening:
+        raise PantauError("Several months at once are opening history.", next_step="Add --opening.")
     with ready():
         if period:
-            first, last = span(period)
-            if opening != (first != last) and not opening:
-                raise PantauError("Several months at once are opening history.", next_step="Add --opening.")
             with Runner(tell) as runner:
                 runner.run(
                     "close_month",
@@ -66,7 +66,7 @@ def close(
             _candidates(first, last)
             return
         if plan() is None:
-            tell("Nothing is due.")
+            tell("Nothing is due." if is_begun() else BEGIN)
         else:
             with Runner(tell) as runner:
                 while due := plan():
@@ -164,24 +164,22 @@ def rebuild(
     as_of: Annotated[str, typer.Option(help="A release (v1) or a time; without: now.")] = "",
 ) -> None:
     """Build a month again as it was known then, and compare its hash with the releases. Keeps nothing."""
-    from pantau import release, warehouse
+    from pantau import clock, release, warehouse
 
     periods.check(period)
     with ready():
         with connect() as connection:
+            clock.check_ended(connection, period)
             releases = connection.execute(
                 "select r.version, r.release_hash, b.cutoff, b.without from ops.release r join ops.build b"
                 " on b.id = r.build_id where r.period = %s and not r.superseded order by r.version",
                 [period],
             ).fetchall()
             cutoff, without = _as_of(as_of, releases, period)
-        build = warehouse.open_build(period, period, "rebuild", cutoff=cutoff, without=without)
-        try:
+        with warehouse.rebuilding(period, cutoff=cutoff, without=without) as build:
             warehouse.run_dbt(build)
             with connect() as connection:
                 found = release.hash_of_build(connection, build, period)
-        finally:
-            warehouse.drop_rows(build)
         same = [f"v{r['version']}" for r in releases if r["release_hash"] == found]
         tell(f"{period} as of {as_of or 'now'}: {found}")
         tell(f"equals {', '.join(same)}" if same else "equals no release")
@@ -211,7 +209,15 @@ def _as_of(as_of: str, releases: list[dict[str, Any]], period: str) -> tuple[int
         ) from error
     moment = moment if moment.tzinfo else moment.replace(tzinfo=periods.JAKARTA)
     with connect() as connection:
-        newest = connection.execute(
-            "select max(no) as no from ops.ledger where product_at <= %s", [moment]
+        row = connection.execute(
+            "select max(no) filter (where product_at <= %s) as newest, min(product_at) as begins from ops.ledger",
+            [moment],
         ).fetchone()
-    return (newest["no"] if newest else None), without
+    assert row is not None
+    if row["newest"] is None:
+        begins = row["begins"].astimezone(periods.JAKARTA)
+        raise PantauError(
+            f"Nothing was known yet at {as_of}: the ledger begins on {begins:%Y-%m-%d}.",
+            next_step="Name a release (v1) or a later time.",
+        )
+    return row["newest"], without

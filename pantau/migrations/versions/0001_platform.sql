@@ -12,7 +12,7 @@ create table ops.register_version (          -- one row per content of a seed ev
   rows jsonb not null, ledger_no bigint not null references ops.ledger);
 create table ops.delivery (
   id bigint generated always as identity primary key, feed text not null, part text not null default '',
-  period text not null check (period ~ '^\d{4}-(0[1-9]|1[0-2])$'), content_hash text not null,
+  period text not null check (period ~ '^2[01][0-9]{2}-(0[1-9]|1[0-2])$'), content_hash text not null,
   sender text not null, received_at timestamptz not null, known_at timestamptz not null,
   simulated boolean not null, ledger_no bigint not null references ops.ledger);
 create table ops.delivery_file (delivery_id bigint references ops.delivery, no smallint, name text not null,
