@@ -93,13 +93,22 @@ def _candidates(first: str, last: str) -> None:
 def approve(
     period: Annotated[str, typer.Argument(help="2026-10, or 2025-01..2026-07 for opening history.")],
     acknowledge: Annotated[bool, typer.Option(help="Let the warnings that are shown stand.")] = False,
+    withdraw: Annotated[bool, typer.Option(help="Take an approval back that is not published yet.")] = False,
     by: By = "",
+    why: Why = "",
 ) -> None:
-    """Approve a candidate by its hashes, and publish it."""
+    """Approve a candidate by its hashes, and publish it; or take an approval back."""
     from pantau import checks, release
+    from pantau.release import approvals
     from pantau.runner import Runner, scheduler_runs
 
     first, last = span(period)
+    by = by or getpass.getuser()
+    if withdraw:
+        with ready():
+            for line in approvals.withdraw(first, last, by, why):
+                tell(f"Withdrawn: {line}. `pantau approve {period}` approves anew.")
+        return
     with ready():
         with connect() as connection:
             waiting = release.candidates(connection, first, last)
@@ -122,7 +131,12 @@ def approve(
                 ["rule", ">rows", "what must hold"],
                 [[f.rule, f.rows, f.sentence["en"]] for f in warnings.values()],
             )
-        release.approve(waiting, by or getpass.getuser(), list(warnings) if acknowledge else [])
+        stands = release.approve(waiting, by, list(warnings) if acknowledge else [])
+        for row, name in zip(waiting, stands, strict=True):
+            if name != by:
+                tell(
+                    f"{row['period']} v{row['version']}: {name} was faster, and that approval stands, not {by}'s."
+                )
         if scheduler_runs():
             tell("The approval is written. The next run of close_month publishes it: trigger it in Airflow.")
             return

@@ -73,8 +73,12 @@ create unique index on ops.release (period, version) where not superseded;
 create table ops.figure (release_id bigint references ops.release, indicator_id text, indicator_version integer not null,
   period text not null, place text, breakdown text, numerator numeric not null, denominator numeric not null, value numeric,
   primary key (release_id, indicator_id, place, breakdown));
-create table ops.approval (release_id bigint primary key references ops.release, release_hash text not null, page_hash text not null,
-  approver text not null, acknowledged jsonb not null, ledger_no bigint not null references ops.ledger);
+create table ops.approval_given (release_id bigint not null references ops.release, release_hash text not null, page_hash text not null,
+  approver text not null, acknowledged jsonb not null, ledger_no bigint primary key references ops.ledger);
+create table ops.withdrawal (approval_no bigint primary key references ops.approval_given, withdrawn_by text not null, why text not null,
+  ledger_no bigint not null references ops.ledger);
+create view ops.approval as                   -- those that stand: at most one of a release; rows are inserted through it
+  select * from ops.approval_given a where not exists (select from ops.withdrawal w where w.approval_no = a.ledger_no);
 create table ops.publication (release_id bigint primary key references ops.release, ledger_no bigint not null references ops.ledger);
 create table ops.published (period text primary key, release_id bigint not null references ops.release);   -- the pointer
 create table ops.report (release_id bigint references ops.release, name text, language text, path text not null, sha256 text not null,
@@ -106,7 +110,7 @@ do $$
 declare t text;
 begin
   foreach t in array array['ledger','delivery','delivery_file','reading','reading_file','quarantine','set_aside',
-                           'control_total','figure','approval','publication','report','register_version'] loop
+                           'control_total','figure','approval_given','withdrawal','publication','report','register_version'] loop
     execute format('create trigger append_only before update or delete on ops.%I for each row execute function ops.refuse_change()', t);
     execute format('create trigger no_truncate before truncate on ops.%I for each statement execute function ops.refuse_change()', t);
   end loop;
