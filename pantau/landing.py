@@ -196,21 +196,33 @@ def verified(digest: str, where: dict[str, Any]) -> Path:
     Raises:
         PantauError: the file is missing, or holds other bytes.
     """
-    path = path_of(digest)
-    found = _hash(path) if path.exists() else "no file"
+    path, found = path_of(digest), found_at(digest)
     if found != digest:
         raise PantauError(
             "The landed bytes are not those that were delivered.",
-            where={**where, "kept at": path, "expected SHA-256": digest, "found": found},
+            where={**where, "kept at": path, "expected SHA-256": digest, "found": found or "no file"},
             next_step=f"`pantau pull {where['feed']} --everything` puts them back where the owner still serves the "
             "same content; else copy the file from a backup. See docs/runbooks/tampering.md.",
         )
     return path
 
 
+def found_at(digest: str) -> str:
+    """The SHA-256 of the bytes that are kept under this one; empty where none are."""
+    path = path_of(digest)
+    return _hash(path) if path.exists() else ""
+
+
+def is_untouched(digest: str, size: int, since: datetime) -> bool:
+    """Whether bytes of that size are kept that nobody has written since: quick, and no proof."""
+    path = path_of(digest)
+    known = path.stat() if path.exists() else None
+    return known is not None and known.st_size == size and known.st_mtime <= since.timestamp()
+
+
 def _is_whole(digest: str, size: int) -> bool:
     path = path_of(digest)
-    return path.exists() and path.stat().st_size == size and _hash(path) == digest
+    return path.exists() and path.stat().st_size == size and found_at(digest) == digest
 
 
 def _hash(path: Path) -> str:

@@ -40,7 +40,8 @@ def write(tree: Tree, paper: Paper, records: Records) -> None:
     for delivery in records.deliveries.values():
         number = delivery["id"]
         for file in records.files[number]:
-            tree.link(bytes_path(file["sha256"], file["name"]), landed(file["sha256"]))
+            if file["sha256"] not in records.damaged:  # no other bytes under this hash
+                tree.link(bytes_path(file["sha256"], file["name"]), landed(file["sha256"]))
         told = {
             "readings": records.readings_of.get(number, []),
             "decisions": sorted(decisions.get(number, []), key=lambda e: e["no"]),
@@ -51,6 +52,7 @@ def write(tree: Tree, paper: Paper, records: Records) -> None:
             number, delivery["rejected"],
             [(name, [row.get("id", row.get("no")) for row in rows]) for name, rows in told.items() if name != "used"],
             [(r["id"], state_of(r)) for r in told["used"]],
+            [records.damaged.get(file["sha256"]) for file in records.files[number]],
         )  # fmt: skip
         tree.once(
             f"deliveries/{number}", mark,
@@ -61,6 +63,7 @@ def write(tree: Tree, paper: Paper, records: Records) -> None:
         paper.render(
             "deliveries.html.j2", "deliveries/index.html",
             feeds=_by_feed(records), count=len(records.deliveries),
+            damaged=len(records.damaged),
             times=sum(poll["times"] for poll in records.polls.values()),
             simulated=any(d["simulated"] for d in records.deliveries.values()),
         ),
@@ -89,6 +92,7 @@ def _by_feed(records: Records) -> list[dict[str, Any]]:
                 "part": feed.parts.get(part, part),
                 "files": records.files[delivery["id"]],
                 "poll": records.polls.get(delivery["id"]),
+                "damaged": any(f["sha256"] in records.damaged for f in records.files[delivery["id"]]),
             }
             for (feed_name, part, period), deliveries in sorted(
                 records.arrived.items(), key=lambda x: (x[0][2], x[0][1]), reverse=True
@@ -127,7 +131,10 @@ def _delivery(tree: Tree, paper: Paper, records: Records, delivery: Row, told: d
                 "delivery.html.j2", path,
                 delivery=delivery, feed=feed, title=feed.title_of(delivery["part"]).id if feed else delivery["feed"],
                 ordinal=1 + next(n for n, d in enumerate(same) if d["id"] == delivery["id"]), same=same,
-                files=[{**f, "target": bytes_path(f["sha256"], f["name"])} for f in records.files[delivery["id"]]],
+                files=[
+                    {**f, "target": bytes_path(f["sha256"], f["name"]), "found": records.damaged.get(f["sha256"])}
+                    for f in records.files[delivery["id"]]
+                ],
                 newest=newest, places=places, place_of=in_file,
                 refused=refused[(number - 1) * ROWS_A_PAGE : number * ROWS_A_PAGE], refused_values=len(refused),
                 aside=aside, controls=controls, number=number, pages=pages,
@@ -135,7 +142,7 @@ def _delivery(tree: Tree, paper: Paper, records: Records, delivery: Row, told: d
                 used=[{"release": r, "state": state_of(r)} for r in told["used"]],
                 readings=told["readings"], decisions=told["decisions"],
                 findings=told["findings"], link_to=lambda n: entry_link(n, ENTRIES_A_PAGE),
-                at=lambda n: records.entries[n - 1],
+                at=records.entry,
                 simulated=delivery["simulated"],
             ),
         )  # fmt: skip

@@ -12,12 +12,19 @@ from pantau import clock, ledger
 from pantau.audit.rows import Fact, rows_by_region
 from pantau.audit.trace import registers_of
 from pantau.database import Connection
+from pantau.landing import found_at, is_untouched
 from pantau.read import REGISTER
 from pantau.release import hashes_of_releases
 from pantau.release.figures import NATION
 
 Row = dict[str, Any]
 SEVERITIES = ("critical", "warning", "info")
+
+
+def absent(number: int) -> Row:
+    """Stands for an entry of the ledger that is not there."""
+    nothing = {"what": {}, "db_at": None, "product_at": None, "prev_hash": "", "hash": ""}
+    return {"no": number, "kind": "absent", "holds": False, **nothing}
 
 
 class Records:
@@ -32,9 +39,11 @@ class Records:
         self._names: dict[int | None, dict[str, str]] = {}
         self._labels: dict[int, dict[str, str]] = {}
         self.entries = ledger.entries(connection)
+        self._numbered = {entry["no"]: entry for entry in self.entries}
+        self.head: int = self.entries[-1]["no"] if self.entries else 0
         self.deliveries = self._keyed(
             "select d.*, d.id in (select ops.rejected(%s)) as rejected from ops.delivery d order by d.ledger_no",
-            [len(self.entries)],
+            [self.head],
         )
         self.readings = self._keyed("select * from ops.reading order by ledger_no")
         self.builds = self._keyed(
@@ -60,7 +69,31 @@ class Records:
     def _keyed(self, query: str, values: list[Any] | None = None) -> dict[int, Row]:
         return {row["id"]: row for row in self._all(query, values)}
 
+    def entry(self, number: int) -> Row:
+        """The ledger's entry with this number; where somebody removed it, one that says so."""
+        return self._numbered.get(number) or absent(number)
+
+    @cached_property
+    def numbered(self) -> list[Row]:
+        """An entry for each number up to the newest, also where it is not there."""
+        return [self.entry(number) for number in range(1, self.head + 1)]
+
     # -------------------------------------------------------------- deliveries
+
+    @cached_property
+    def damaged(self) -> dict[str, str]:
+        """Of delivered files whose landed bytes are not what came: SHA-256 → the one found, empty where they are gone.
+
+        Hashed is what was written after it came. `pantau.landing.verified` trusts no file's time.
+        """
+        found = {}
+        for number, files in self.files.items():
+            came = self.deliveries[number]["received_at"]
+            for file in files:
+                digest = file["sha256"]
+                if not is_untouched(digest, file["bytes"], came) and (now := found_at(digest)) != digest:
+                    found[digest] = now
+        return found
 
     @cached_property
     def files(self) -> dict[int, list[Row]]:
