@@ -23,7 +23,7 @@ SEVERITIES = ("critical", "warning", "info")
 
 def absent(number: int) -> Row:
     """Stands for an entry of the ledger that is not there."""
-    nothing = {"what": {}, "db_at": None, "product_at": None, "prev_hash": "", "hash": ""}
+    nothing: Row = {"what": {}, "db_at": None, "product_at": None, "prev_hash": "", "hash": ""}
     return {"no": number, "kind": "absent", "holds": False, **nothing}
 
 
