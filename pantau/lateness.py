@@ -281,8 +281,8 @@ def tell(connection_uri: str) -> int:
                         failures.append(error)
                         continue
                     _record(connection, telling)
-        if error := _nobody(connection):
-            failures.append(error)
+        if nobody := _nobody(connection):
+            failures.append(nobody)
         if failures:
             kind = TransientError if any(isinstance(e, TransientError) for e in failures) else PantauError
             raise kind("\n".join(str(error) for error in failures))
