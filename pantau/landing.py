@@ -305,8 +305,22 @@ def decide(delivery: int, kind: str, by: str, why: str) -> int:
                 f"There is no delivery {delivery}.", next_step="`pantau delivery list` shows them."
             )
         place = {name: found[name] for name in ("feed", "part", "period")}
+        if kind == "reinstatement" and not _is_rejected(connection, delivery):
+            raise PantauError(
+                f"Delivery {delivery} is not rejected: there is nothing to take back.",
+                where=place,
+                next_step="`pantau delivery list` shows which are.",
+            )
         what = {"delivery": delivery, **place, "by": by, "why": why}
         return ledger.append(connection, kind, what)
+
+
+def _is_rejected(connection: Connection, delivery: int) -> bool:
+    row = connection.execute(
+        "select exists (select from ops.rejected(%s) r where r = %s) as yes",
+        [ledger.head(connection), delivery],
+    ).fetchone()
+    return bool(row and row["yes"])
 
 
 def late_days(feed: Feed, period: str, known_at: datetime) -> int | None:

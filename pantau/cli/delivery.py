@@ -80,3 +80,4 @@ def delivery_reinstate(delivery: int, why: Annotated[str, typer.Option(help="Why
 
     with ready():
         decide(delivery, "reinstatement", by or getpass.getuser(), why)
+        tell(f"Delivery {delivery} is reinstated. `pantau close` closes what that changes.")

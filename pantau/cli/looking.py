@@ -56,6 +56,10 @@ def report(
         )
     if sample:
         subject = look.sample
+    elif not period:
+        raise PantauError(
+            "Which report?", next_step="Name a month (--period 2026-10), or look at the sample (--sample)."
+        )
     else:
         periods.check(period)
         with ready():

@@ -4,12 +4,14 @@ import hashlib
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from pantau import catalogue, clock, landing, ledger
+from pantau import catalogue, cli, clock, landing, ledger
 from pantau.database import connect
 from pantau.errors import PantauError
 from pantau.fetch import Fetched, File, Order
@@ -189,6 +191,24 @@ def test_a_rejected_delivery_that_its_source_still_serves_does_not_come_back(tmp
         newest = landing.newest_delivery(connection, FEED, "", "2025-01")
         assert newest is not None
         assert newest["id"] == bad
+
+
+@pytest.mark.usefixtures("database")
+def test_a_decision_says_what_it_did_and_only_a_rejection_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delivery, _ = bring(tmp_path, "x")
+    monkeypatch.setattr("pantau.cli.delivery.ready", nullcontext)
+
+    def pantau(*arguments: str) -> str:
+        ended = CliRunner().invoke(cli.app, ["delivery", *arguments, str(delivery), "--why", "x"])
+        return ended.output + str(ended.exception or "")
+
+    assert f"Delivery {delivery} is not rejected" in pantau("reinstate")
+    assert f"Delivery {delivery} is rejected" in pantau("reject")
+    assert f"Delivery {delivery} is reinstated" in pantau("reinstate")
+    assert f"Delivery {delivery} is not rejected" in pantau("reinstate")
+    assert kinds() == ["delivery", "rejection", "reinstatement"]
 
 
 @pytest.mark.usefixtures("database")

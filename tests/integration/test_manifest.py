@@ -13,6 +13,7 @@ from pantau.close import plan, waiting
 from pantau.database import Connection, connect
 from pantau.errors import PantauError
 from pantau.periods import JAKARTA
+from pantau.report import preview
 from pantau.settings import settings
 from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G, WILAYAH, begin_with
 
@@ -196,6 +197,26 @@ def test_a_month_that_has_not_begun_is_not_pulled() -> None:
     with pytest.raises(PantauError, match="2026-11 has not begun: it is 2026-10-20"):
         landing.pull(WILAYAH, "2026-11")
     assert landing.pull(WILAYAH, "2026-10") is None  # nothing lies in the inbox
+
+
+def test_a_look_at_a_month_without_a_release_says_what_is_missing_and_what_to_run() -> None:
+    at("2025-03-20")
+    deliver(WILAYAH, "2025-01"), deliver(DESA_3T, "2025-01"), deliver(DESA_4G, "2025-01")
+
+    def told() -> str:
+        with pytest.raises(PantauError) as error:
+            preview.newest("2025-01")
+        return str(error.value)
+
+    assert "it was never closed" in told()
+    assert "`pantau close 2025-01`" in told()
+    build = warehouse.open_build("2025-01", "2025-01", "close")
+    assert "its last close was cut off" in told()
+    with connect() as connection:
+        number = ledger.append(connection, "build_outcome", {})
+        connection.execute("insert into ops.build_outcome values (%s, 'blocked', %s)", [build, number])
+    assert "the gate refused" in told()
+    assert "`pantau findings 2025-01`" in told()
 
 
 def test_a_rebuild_of_nothing_says_so() -> None:

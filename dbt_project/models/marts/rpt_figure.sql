@@ -99,6 +99,6 @@ inner join {{ ref('stg_pantau__indicator_grain') }} as grain
         and total.indicator_version = grain.version
         and total.place_level = grain.place_level
         and total.breakdown_columns = grain.breakdown
--- a month may lack what breaks an indicator down (sites without a 3T list), and of a row only the province may be
+-- a month may lack what breaks an indicator down (sites without a 3T list), of a row only the province may be
 -- known: that counts in the whole alone, which has its key already
 where total.is_named
