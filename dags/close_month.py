@@ -8,9 +8,11 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import Param, dag, get_current_context, task, teardown
 from airflow.sdk.definitions.retry_policy import ExceptionRetryPolicy, RetryAction, RetryRule
 
+from pantau import periods
 from pantau.progress import lead_to, runbook, tell_failure
 
 RUNBOOK = "docs/runbooks/close.md"
+MONTH = f"^({periods.PATTERN})?$"
 DOC = """### Close a month
 
 plan → build (manifest) → checks across feeds → dbt → checks of marts → freeze → render → publish → ask; at the end,
@@ -32,10 +34,13 @@ See [the runbook]({runbook}).
     doc_md=DOC.format(runbook=runbook(RUNBOOK)),
     params={
         "period": Param(
-            "", type=["null", "string"], description="Close this month; empty: the oldest that is due."
+            "", type=["null", "string"], pattern=MONTH, description="Close this month; empty: the oldest due."
         ),
         "last": Param(
-            "", type=["null", "string"], description="With it: opening history, from `period` to here."
+            "",
+            type=["null", "string"],
+            pattern=MONTH,
+            description="With it: opening history, from `period` on.",
         ),
         "without": Param([], type=["null", "array"], description="Feeds left out by decision."),
         "by": Param("", type=["null", "string"], description="Who decides to leave them out."),

@@ -68,7 +68,6 @@ def main() -> None:
     from cadwyn import HeadVersion, Version, VersionBundle
 
     from pantau import locks
-    from pantau.landing import sweep
     from pantau.locks import Lock
     from pantau.settings import settings
 
@@ -76,7 +75,6 @@ def main() -> None:
         if not locks.hold(lock, Lock.RUNNER, wait=False):
             answer({"line": "Another command runs DAGs on this database; waiting until it is done."})
             locks.hold(lock, Lock.RUNNER, wait=True)
-        sweep()
         upgradedb()
         folder, bundle = Path(__file__).parent, "dags-folder"
         bag = dagbag.BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name=bundle)

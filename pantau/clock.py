@@ -3,7 +3,7 @@ never goes back; every delivery that arrives under one is marked as simulated.""
 
 from datetime import datetime
 
-from pantau import ledger
+from pantau import ledger, periods
 from pantau.database import Connection
 from pantau.errors import PantauError
 from pantau.periods import JAKARTA
@@ -14,6 +14,25 @@ def now(connection: Connection) -> datetime:
     row = connection.execute("select coalesce(set_to, clock_timestamp()) as moment from ops.clock").fetchone()
     assert row is not None
     return row["moment"].astimezone(JAKARTA)
+
+
+def check_begun(connection: Connection, period: str, **where: object) -> None:
+    """Raise PantauError, which says `where`, while a month lies in the future."""
+    if (moment := now(connection)) < periods.start(period):
+        raise PantauError(
+            f"{period} has not begun: it is {moment:%Y-%m-%d} by the product's clock.",
+            where=where,
+            next_step=f"Pull it from {periods.start(period):%Y-%m-%d} on, or name the month that is meant.",
+        )
+
+
+def check_ended(connection: Connection, period: str) -> None:
+    """Raise PantauError while a month is not over."""
+    if (moment := now(connection)) < periods.end(period):
+        raise PantauError(
+            f"{period} has not ended: it is {moment:%Y-%m-%d} by the product's clock.",
+            next_step=f"Close it from {periods.end(period):%Y-%m-%d} on, or name the month that is meant.",
+        )
 
 
 def is_set(connection: Connection) -> bool:

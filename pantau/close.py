@@ -11,6 +11,11 @@ from pantau.database import Connection, connect
 from pantau.errors import PantauError
 from pantau.progress import log
 
+BEGIN = (
+    "Nothing closes by itself yet: close the opening history first (`pantau close 2025-01..2026-07 --opening`), or "
+    "name the first month (`pantau close 2026-10`)."
+)
+
 
 def plan(
     period: str = "", last: str = "", *, without: Iterable[str] = (), by: str = "", why: str = ""
@@ -25,6 +30,9 @@ def plan(
     Returns:
         The arguments of `warehouse.open_build`; None where nothing is due. What a person has approved, and the
         run that was to publish it was cut off, comes first.
+
+    Raises:
+        PantauError: a month was named that is none, that is not over, or for which no feed has anything.
     """
     left_out = sorted(without)
     for name in left_out:
@@ -35,8 +43,7 @@ def plan(
         )
     with connect() as connection:
         if period:
-            periods.check(period)
-            periods.check(last or period)
+            _check_named(connection, period, last or period)
             if last and (published := _published_within(connection, period, last)):
                 raise PantauError(
                     f"Opening history is for months without a release; {published} has one.",
@@ -45,6 +52,9 @@ def plan(
             purpose = "opening" if last else "close"
         elif approved := _approved(connection):
             return approved
+        elif _begin(connection) is None:
+            log.info("%s", BEGIN)
+            return None
         else:
             waits: list[Wait] = []
             for each, lacks in _open(connection):
@@ -59,6 +69,31 @@ def plan(
     return {
         "first": period, "last": last or period, "purpose": purpose, "without": left_out, "by": by, "why": why,
     }  # fmt: skip
+
+
+def _check_named(connection: Connection, first: str, last: str) -> None:
+    periods.check_span(first, last)
+    clock.check_ended(connection, last)
+    begin = min(feed.starts for feed in catalogue.load().values() if feed.takes != "newest_effective")
+    if first < begin:
+        raise PantauError(
+            f"No feed has anything for {first}: the first month of any is {begin}.",
+            next_step="Name the month that is meant; a feed's first month is `starts` in its YAML.",
+        )
+
+
+def _begin(connection: Connection) -> str | None:
+    """The earliest month that a person named; None before any. Months before it never close by themselves."""
+    row = connection.execute(
+        "select min(first_period) as period from ops.build where purpose <> 'rebuild'"
+    ).fetchone()
+    return row["period"] if row else None
+
+
+def is_begun() -> bool:
+    """Whether a person has named the months or the month to begin with; nothing closes by itself before."""
+    with connect() as connection:
+        return _begin(connection) is not None
 
 
 def _published_within(connection: Connection, first: str, last: str) -> str | None:
@@ -124,11 +159,12 @@ def _open(connection: Connection) -> Iterator[tuple[str, list[Wait]]]:
     """The ended months to be closed, the oldest first, with what they wait for; nothing, where they are due."""
     now, head = clock.now(connection), ledger.head(connection)
     monthly = [f for f in catalogue.load().values() if f.takes == "own_month" and f.without == "wait"]
-    if not monthly or not head:
+    named = _begin(connection)
+    if not monthly or not named:
         return
     begin = min(feed.starts for feed in monthly)
     last, news = _last_builds(connection), _news(connection)
-    for period in periods.span(begin, periods.shift(periods.of(now), -1)):
+    for period in periods.span(max(begin, named), periods.shift(periods.of(now), -1)):
         if _is_open(connection, period, last.get(period), news, head):
             _, missing = warehouse.manifest(connection, period, period, cutoff=head)
             yield period, [_wait(period, m, now) for m in missing if not m.ready]

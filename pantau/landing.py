@@ -1,13 +1,16 @@
 """land: keeps delivered bytes unchanged under their SHA-256 and writes the delivery down.
 
-Promises: no byte is read before it is landed; the same content again is a recorded duplicate, no second
-delivery; a set clock marks the delivery as simulated.
+Promises: no byte is read before it is landed, nor where it is not what was landed; the same content again is no second
+delivery and no entry of the ledger, but mends what was damaged; a set clock marks the delivery as simulated.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -58,27 +61,40 @@ def pull(feed_name: str, period: str, part: str = "", *, connection_uri: str = "
 
     Returns:
         The id of the newest delivery that is not rejected, new or not; None where there is none yet.
+
+    Raises:
+        PantauError: there is no such month, or it has not begun; what was fetched is not what was promised.
     """
     feed = catalogue.feed(feed_name)
+    periods.check(period, feed=feed.name, part=part)
+    sweep()
     with connect() as connection:
+        clock.check_begun(connection, period, feed=feed.name, part=part)
         newest = newest_delivery(connection, feed.name, part, period)
-        files = connection.execute(
-            "select sha256 from ops.delivery_file where delivery_id = %s",
-            [newest and newest["id"]],
-        ).fetchall()
-    held = Held(files[0]["sha256"] if len(files) == 1 else "", newest["validator"] if newest else "")
-    settings.landing.mkdir(parents=True, exist_ok=True)
-    with (
-        step("pull", f"{feed.name} {period} {part}".rstrip()) as done,
-        tempfile.TemporaryDirectory(dir=settings.landing, prefix="incoming-") as spool,
-    ):
-        got = fetch(Order(feed, part, period, connection_uri, Path(spool), held))
+        held = _held(connection, newest)
+    with step("pull", f"{feed.name} {period} {part}".rstrip()) as done, _spool() as spool:
+        got = fetch(Order(feed, part, period, connection_uri, spool, held))
         if got is None:
             done.note = "nothing there yet"
             return newest["id"] if newest else None
         delivery, duplicate = land(feed, part, period, got)
         done.note = f"delivery {delivery}" + (", the same again" if duplicate else "")
         return delivery
+
+
+def _held(connection: Connection, newest: dict[str, Any] | None) -> Held:
+    """What an owner need not send again; nothing where our bytes are damaged, for then it must.
+
+    They are hashed in full each time: that costs less than to fetch them, and damage may keep a file's size.
+    """
+    if newest is None:
+        return Held()
+    files = connection.execute(
+        "select sha256, bytes from ops.delivery_file where delivery_id = %s", [newest["id"]]
+    ).fetchall()
+    if not all(_is_whole(file["sha256"], file["bytes"]) for file in files):
+        return Held()
+    return Held(files[0]["sha256"] if len(files) == 1 else "", newest["validator"])
 
 
 def land(feed: Feed, part: str, period: str, got: Fetched) -> tuple[int | None, bool]:
@@ -100,8 +116,7 @@ def land(feed: Feed, part: str, period: str, got: Fetched) -> tuple[int | None, 
             return None, True
         same = valid if got.unchanged else _same(connection, feed.name, part, period, content, valid)
         if same:
-            what = {"delivery": same["id"], "feed": feed.name, "part": part, "period": period}
-            ledger.append(connection, "duplicate", {**what, "content_hash": same["content_hash"]})
+            _note_poll(connection, feed.name, part, period, same["id"], again=1)
             return valid["id"] if valid else None, True
         delivery, simulated = ledger.new_id(connection, "delivery"), clock.is_set(connection)
         number = ledger.append(
@@ -124,7 +139,20 @@ def land(feed: Feed, part: str, period: str, got: Fetched) -> tuple[int | None, 
                 "insert into ops.delivery_file values (%s, %s, %s, %s, %s)",
                 [delivery, no, name, digest, size],
             )
+        _note_poll(connection, feed.name, part, period, delivery, again=0)
         return delivery, False
+
+
+def _note_poll(
+    connection: Connection, feed: str, part: str, period: str, delivery: int, *, again: int
+) -> None:
+    """When the owner was last asked, and how often the same content came again. No event, so not in the ledger."""
+    connection.execute(
+        "insert into ops.poll as p values (%s, %s, %s, %s, %s, %s) on conflict (feed, part, period) do update"
+        " set delivery_id = excluded.delivery_id, asked_at = excluded.asked_at,"
+        " times = excluded.times + case when p.delivery_id = excluded.delivery_id then p.times else 0 end",
+        [feed, part, period, delivery, clock.now(connection), again],
+    )
 
 
 def _same(
@@ -157,24 +185,109 @@ def path_of(digest: str) -> Path:
     return settings.landing / digest[:2] / digest
 
 
+def verified(digest: str, where: dict[str, Any]) -> Path:
+    """Where the bytes with this SHA-256 are kept, once it is sure that they are these.
+
+    Args:
+        where: what an error is to say of the file; its `feed` too.
+
+    Raises:
+        PantauError: the file is missing, or holds other bytes.
+    """
+    path, found = path_of(digest), found_at(digest)
+    if found != digest:
+        raise PantauError(
+            "The landed bytes are not those that were delivered.",
+            where={**where, "kept at": path, "expected SHA-256": digest, "found": found or "no file"},
+            next_step=f"`pantau pull {where['feed']} --everything` puts them back where the owner still serves the "
+            "same content; else copy the file from a backup. See docs/runbooks/tampering.md.",
+        )
+    return path
+
+
+def found_at(digest: str) -> str:
+    """The SHA-256 of the bytes that are kept under this one; empty where none are."""
+    path = path_of(digest)
+    return _hash(path) if path.exists() else ""
+
+
+def is_untouched(digest: str, size: int, since: datetime) -> bool:
+    """Whether bytes of that size are kept that nobody has written since: quick, and no proof."""
+    path = path_of(digest)
+    known = path.stat() if path.exists() else None
+    return known is not None and known.st_size == size and known.st_mtime <= since.timestamp()
+
+
+def _is_whole(digest: str, size: int) -> bool:
+    path = path_of(digest)
+    return path.exists() and path.stat().st_size == size and found_at(digest) == digest
+
+
+def _hash(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _keep(source: Path) -> tuple[str, int]:
-    """Move a fetched file under its SHA-256 unless it is there; returns the hash and its size."""
-    with open(source, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    """Move a fetched file under its SHA-256 unless it is there whole; returns the hash and its size.
+
+    What lies there damaged is replaced.
+    """
+    digest, size = _hash(source), source.stat().st_size
     target = path_of(digest)
-    if not target.exists():
+    if not _is_whole(digest, size):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with open(source, "rb") as file:
-            os.fsync(file.fileno())
         source.chmod(0o444)
+        _sync(source)
         source.rename(target)
-    return digest, target.stat().st_size
+        _sync(target.parent)
+        _sync(settings.landing)
+    return digest, size
+
+
+def _sync(path: Path) -> None:
+    """Have a file, or a folder's names, on the disk before the database says so."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _spool() -> Iterator[Path]:
+    """A folder for what one pull fetches, locked while the pull lives."""
+    settings.landing.mkdir(parents=True, exist_ok=True)
+    with _locked(settings.landing, fcntl.LOCK_SH):  # `sweep` sees no folder between its making and its lock
+        spool = Path(tempfile.mkdtemp(dir=settings.landing, prefix="incoming-"))
+        lock = os.open(spool, os.O_RDONLY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        yield spool
+    finally:
+        shutil.rmtree(spool, ignore_errors=True)
+        os.close(lock)
+
+
+@contextmanager
+def _locked(folder: Path, how: int) -> Iterator[None]:
+    """A folder under a lock (`flock`); BlockingIOError where `how` says not to wait and somebody holds it."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, how)
+        yield
+    finally:
+        os.close(lock)
 
 
 def sweep() -> None:
-    """Delete what killed pulls have left. For a moment at which nobody pulls."""
-    for spool in settings.landing.glob("incoming-*"):
-        shutil.rmtree(spool, ignore_errors=True)
+    """Delete what killed pulls have left. A pull that lives, whosever, holds its folder's lock and keeps it."""
+    if not settings.landing.exists():
+        return
+    with _locked(settings.landing, fcntl.LOCK_EX):
+        for spool in settings.landing.glob("incoming-*"):
+            with suppress(OSError), _locked(spool, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                shutil.rmtree(spool, ignore_errors=True)
 
 
 def decide(delivery: int, kind: str, by: str, why: str) -> int:
@@ -190,8 +303,22 @@ def decide(delivery: int, kind: str, by: str, why: str) -> int:
                 f"There is no delivery {delivery}.", next_step="`pantau delivery list` shows them."
             )
         place = {name: found[name] for name in ("feed", "part", "period")}
+        if kind == "reinstatement" and not _is_rejected(connection, delivery):
+            raise PantauError(
+                f"Delivery {delivery} is not rejected: there is nothing to take back.",
+                where=place,
+                next_step="`pantau delivery list` shows which are.",
+            )
         what = {"delivery": delivery, **place, "by": by, "why": why}
         return ledger.append(connection, kind, what)
+
+
+def _is_rejected(connection: Connection, delivery: int) -> bool:
+    row = connection.execute(
+        "select exists (select from ops.rejected(%s) r where r = %s) as yes",
+        [ledger.head(connection), delivery],
+    ).fetchone()
+    return bool(row and row["yes"])
 
 
 def late_days(feed: Feed, period: str, known_at: datetime) -> int | None:

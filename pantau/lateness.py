@@ -212,35 +212,46 @@ class Telling:
 
 
 def to_tell(connection: Connection) -> list[Telling]:
-    """The mails that are to be sent now.
-
-    Raises:
-        PantauError: something is late, and neither its owner's nor the engineer's address is known.
-    """
+    """The mails that are to be sent now."""
     before = told(connection)
     grouped: dict[tuple[str, str, str], list[Late]] = {}
     for each in late(connection):
-        addresses = {
-            "owner": catalogue.feed(each.feed).contact_of(each.part),
-            "engineer": settings.engineer_mail,
-        }
-        if not any(addresses.values()):
-            raise PantauError(
-                "A feed is late and nobody can be told of it.",
-                where={"feed": each.feed, "part": each.part, "period": each.period},
-                next_step="Set PANTAU_ENGINEER_MAIL to the data engineer's address, and the feed's `contact` to its "
-                "owner's, once you have it from them: docs/how-to/get-told-of-late-feeds.md.",
-            )
-        for role, address in addresses.items():
+        for role, address in _addresses(each).items():
             if address and role not in before.get(each.key, []):
                 grouped.setdefault((each.feed, role, address), []).append(each)
     return [Telling(*key, late) for key, late in grouped.items()]
 
 
+def _addresses(each: Late) -> dict[str, str]:
+    return {"owner": catalogue.feed(each.feed).contact_of(each.part), "engineer": settings.engineer_mail}
+
+
+def _nobody(connection: Connection) -> PantauError | None:
+    """What to say where something is late, and neither its owner's nor the engineer's address is known."""
+    found = [each for each in late(connection) if not any(_addresses(each).values())]
+    if not found:
+        return None
+    named = sorted({f"{each.feed} {each.part}".rstrip() for each in found})
+    return PantauError(
+        f"Late, and nobody can be told of it: {', '.join(named)}.",
+        where={"periods": f"{min(e.period for e in found)}..{max(e.period for e in found)}"},
+        next_step="Set PANTAU_ENGINEER_MAIL to the data engineer's address, and the feed's `contact` to its "
+        "owner's, once you have it from them: docs/how-to/get-told-of-late-feeds.md.",
+    )
+
+
 def anything_to_tell() -> bool:
-    """Whether something is late that somebody has not been told. Raises as `to_tell`."""
+    """Whether something is late that somebody has not been told.
+
+    Raises:
+        PantauError: all that is left is late, and nobody's address is known.
+    """
     with connect() as connection:
-        return bool(to_tell(connection))
+        if to_tell(connection):
+            return True
+        if error := _nobody(connection):
+            raise error
+        return False
 
 
 def tell(connection_uri: str) -> int:
@@ -254,7 +265,8 @@ def tell(connection_uri: str) -> int:
 
     Raises:
         TransientError: the server could not be reached, or refused for now.
-        PantauError: it refused for good. Either way the other mails are sent first.
+        PantauError: it refused for good, or nobody's address is known for something. Either way the other mails
+            are sent first.
     """
     with connect() as connection, step("tell", "what is late") as done:
         locks.hold(connection, Lock.LATENESS, wait=True)  # until we are done
@@ -270,6 +282,8 @@ def tell(connection_uri: str) -> int:
                         failures.append(error)
                         continue
                     _record(connection, telling)
+        if nobody := _nobody(connection):
+            failures.append(nobody)
         if failures:
             kind = TransientError if any(isinstance(e, TransientError) for e in failures) else PantauError
             raise kind("\n".join(str(error) for error in failures))

@@ -65,16 +65,21 @@ def content(number: int, kind: str, what: dict[str, Any], written: datetime, pro
 
 
 def entries(connection: Connection) -> list[dict[str, Any]]:
-    """Every entry, the oldest first; `holds`: it is the one that was written, and follows on the one before."""
-    found, before = [], _GENESIS
-    for number, row in enumerate(connection.execute("select * from ops.ledger order by no").fetchall(), 1):
+    """Every entry, the oldest first; `holds`: it is the one that was written, and follows on the one before.
+
+    After a gap the first does not hold; those that follow on it do.
+    """
+    found, before, number = [], _GENESIS, 0
+    for row in connection.execute("select * from ops.ledger order by no").fetchall():
         try:
             written = content(row["no"], row["kind"], row["what"], row["db_at"], row["product_at"])
         except rfc8785.CanonicalizationError:  # nothing that we write: somebody changed it
             written = b""
         digest = entry_hash(before, written)
-        found.append(row | {"holds": (row["no"], row["prev_hash"], row["hash"]) == (number, before, digest)})
-        before = row["hash"]
+        found.append(
+            row | {"holds": (row["no"], row["prev_hash"], row["hash"]) == (number + 1, before, digest)}
+        )
+        before, number = row["hash"], row["no"]
     return found
 
 

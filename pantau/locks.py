@@ -15,16 +15,20 @@ from psycopg.rows import tuple_row
 class Lock(IntEnum):
     """What is locked, in the order of taking. Those of one kind that differ by a key are taken one at a time."""
 
-    RUNNER = 1  # who runs DAGs (a session's, by dags/run_dags.py and `pantau up`)
-    LATENESS = 2  # who tells of late feeds (a session's)
-    SETUP = 3  # who brings tables and registers up to date
-    PAGES = 4  # who writes the audit pages
-    RELEASE = 5  # who freezes, approves or publishes
-    DELIVERY = 6  # who lands a feed's part and period
-    READING = 7  # who reads a delivery
-    CHECK = 8  # who records a check of one reading or build
-    VIEWS = 9  # who makes the views of schema `checks`
-    LEDGER = 10  # who appends: last, and as late as can be
+    # held by a session, past its transactions
+    RUNNER = 1  # who runs DAGs: dags/run_dags.py and `pantau up`
+    LATENESS = 2  # who tells of late feeds
+    REBUILD = 3  # who opens a rebuild, and by its number who works on it
+    DBT = 4  # who runs dbt on this database
+    # held by a transaction, to its end
+    SETUP = 5  # who brings tables and registers up to date
+    PAGES = 6  # who writes the audit pages
+    RELEASE = 7  # who freezes, approves, withdraws or publishes
+    DELIVERY = 8  # who lands a feed's part and period
+    READING = 9  # who reads a delivery
+    CHECK = 10  # who records a check of one reading or build
+    VIEWS = 11  # who makes the views of schema `checks`
+    LEDGER = 12  # who appends: last, and as late as can be
 
 
 Held = tuple[Lock, tuple[object, ...]]
@@ -60,13 +64,18 @@ def take(connection: Holder, lock: Lock, *key: object) -> None:
     connection.held.append(asked)
 
 
-def hold(connection: psycopg.Connection[Any], lock: Lock, *, wait: bool) -> bool:
-    """Hold the lock until the session ends; without `wait` only where it is free.
+def hold(connection: psycopg.Connection[Any], lock: Lock, *key: object, wait: bool) -> bool:
+    """Hold the lock until the session ends or lets it go; without `wait` only where it is free.
 
     Returns:
         Whether it is held now.
     """
     call = "pg_advisory_lock(%s) is not null" if wait else "pg_try_advisory_lock(%s)"
     with connection.cursor(row_factory=tuple_row) as cursor:
-        row = cursor.execute(f"select {call}", [number(lock)]).fetchone()
+        row = cursor.execute(f"select {call}", [number(lock, *key)]).fetchone()
     return row == (True,)
+
+
+def let_go(connection: psycopg.Connection[Any], lock: Lock, *key: object) -> None:
+    """Let a session's lock go before the session ends."""
+    connection.execute("select pg_advisory_unlock(%s)", [number(lock, *key)])

@@ -1,4 +1,4 @@
-"""Calendar months as text, `2026-10`, in Jakarta's time: the one place that counts with them."""
+"""Calendar months as text, `2026-10`, from 2000 to 2199, in Jakarta's time: the one place that counts with them."""
 
 import re
 from collections.abc import Iterator
@@ -8,27 +8,44 @@ from zoneinfo import ZoneInfo
 from pantau.errors import PantauError
 
 JAKARTA = ZoneInfo("Asia/Jakarta")
-_PATTERN = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+PATTERN = "2[01][0-9]{2}-(0[1-9]|1[0-2])"  # for PostgreSQL and JSON Schema as well
 
 
-def check(period: str) -> str:
-    """Return `period` if it is a month such as `2026-10`. Raises PantauError otherwise."""
-    if not _PATTERN.fullmatch(period):
-        raise PantauError(f"'{period}' is not a month.", next_step="Write the month as 2026-10.")
+def check(period: str, **where: object) -> str:
+    """Return `period` if it is a month such as `2026-10`. Raises PantauError, which says `where`, otherwise."""
+    if not re.fullmatch(PATTERN, period):
+        raise PantauError(
+            f"'{period}' is not a month.",
+            where=where,
+            next_step="Write the month as 2026-10 (from 2000 to 2199).",
+        )
     return period
+
+
+def check_span(first: str, last: str) -> None:
+    """Raise PantauError unless both are months and `last` is not before `first`."""
+    if check(first) > check(last):
+        raise PantauError(
+            f"{first}..{last} ends before it begins.", next_step="Write the earlier month first."
+        )
 
 
 def shift(period: str, months: int) -> str:
     """The month `months` after (or, negative, before) `period`."""
-    count = int(period[:4]) * 12 + int(period[5:]) - 1 + months
-    return f"{count // 12:04d}-{count % 12 + 1:02d}"
+    return _written(_count(period) + months)
 
 
 def span(first: str, last: str) -> Iterator[str]:
     """Every month from `first` to `last`, both included."""
-    while first <= last:
-        yield first
-        first = shift(first, 1)
+    return map(_written, range(_count(first), _count(last) + 1))
+
+
+def _count(period: str) -> int:
+    return int(period[:4]) * 12 + int(period[5:]) - 1
+
+
+def _written(count: int) -> str:
+    return f"{count // 12:04d}-{count % 12 + 1:02d}"
 
 
 def start(period: str) -> datetime:

@@ -7,7 +7,9 @@ its own rows; an older cut-off rebuilds what was known then.
 import hashlib
 import logging
 import os
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -16,10 +18,11 @@ from typing import Any
 import yaml
 from psycopg import sql
 
-from pantau import catalogue, ledger, periods, seal
+from pantau import catalogue, ledger, locks, periods, seal
 from pantau.catalogue import Feed
 from pantau.database import Connection, connect, environment
 from pantau.errors import PantauError
+from pantau.locks import Lock
 from pantau.progress import step
 from pantau.settings import settings
 
@@ -170,6 +173,12 @@ def open_build(
     with connect() as connection:
         cutoff = ledger.head(connection) if cutoff is None else cutoff
         inputs, missing = manifest(connection, first, last, cutoff=cutoff, without=without)
+        if purpose == "rebuild" and not _has_own(inputs, first, last):
+            raise PantauError(
+                f"There was nothing for {first} yet: no feed had delivered it.",
+                where={"as of": f"entry {cutoff} of the ledger"},
+                next_step=f"`pantau delivery list --period {first}` shows what came, and when.",
+            )
         wait = [m for m in missing if catalogue.feed(m.feed).without == "wait"]
         if wait and purpose != "rebuild":
             raise PantauError(
@@ -212,6 +221,13 @@ def open_build(
                 [(build, i.feed, i.part, i.period, i.reading_id, i.source_period, i.how) for i in inputs],
             )
         return build
+
+
+def _has_own(inputs: list[Input], first: str, last: str) -> bool:
+    """Whether anything is there of these months themselves: lists that stand for every month are not."""
+    return any(
+        first <= i.period <= last and catalogue.feed(i.feed).takes != "newest_effective" for i in inputs
+    )
 
 
 def _same_build(
@@ -319,7 +335,11 @@ def dbt(*arguments: str, build: int | None = None) -> list[Any]:
     ]  # fmt: skip
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
-    result = dbtRunner().invoke([arguments[0], *map(str, where), *arguments[1:]])
+    with connect(
+        autocommit=True
+    ) as lock:  # two would make the same tables, and write the same files of a target
+        locks.hold(lock, Lock.DBT, wait=True)
+        result = dbtRunner().invoke([arguments[0], *map(str, where), *arguments[1:]])
     root.setLevel(level)  # dbt leaves the root logger changed
     root.handlers[:] = handlers
     ran = list(getattr(result.result, "results", None) or [])
@@ -352,9 +372,33 @@ def write_sources() -> None:
     path: Path = settings.dbt_project / "models" / "staging" / "_sources.yml"
     if not path.exists() or path.read_text() != text:
         path.parent.mkdir(parents=True, exist_ok=True)
-        half = path.with_suffix(".new")
-        half.write_text(text)
-        half.rename(path)
+        # Two may write at once; a name that dbt does not take for a model's
+        half, name = tempfile.mkstemp(dir=path.parent, prefix="_sources.", suffix=".new")
+        with open(half, "w") as file:
+            file.write(text)
+        Path(name).chmod(0o644)
+        Path(name).rename(path)
+
+
+@contextmanager
+def rebuilding(period: str, *, cutoff: int | None, without: Iterable[str]) -> Iterator[int]:
+    """A build of a month as of a cut-off, for the length of the block; it and its rows go afterwards.
+
+    First those go that killed rebuilds have left: whose number nobody holds a lock on.
+    """
+    with connect(autocommit=True) as held:
+        locks.hold(held, Lock.REBUILD, wait=True)  # clears and opens one at a time
+        left = held.execute("select id from ops.build where purpose = 'rebuild' order by id").fetchall()
+        for row in left:
+            if locks.hold(held, Lock.REBUILD, row["id"], wait=False):
+                drop_rows(row["id"])
+        build = open_build(period, period, "rebuild", cutoff=cutoff, without=without)
+        locks.hold(held, Lock.REBUILD, build, wait=True)
+        locks.let_go(held, Lock.REBUILD)
+        try:
+            yield build
+        finally:
+            drop_rows(build)
 
 
 def rows_of_builds(connection: Connection) -> list[tuple[str, str]]:

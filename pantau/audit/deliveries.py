@@ -38,7 +38,6 @@ def keep_files(tree: Tree, records: Records) -> None:
 
 def write(tree: Tree, paper: Paper, records: Records) -> None:
     """The list of all deliveries by feed, the pages of each, and the delivered bytes themselves."""
-    duplicates = records.told_of("duplicate", "delivery")
     decisions: dict[int, list[Row]] = defaultdict(list)
     for kind in ("rejection", "reinstatement"):
         for delivery, entries in records.told_of(kind, "delivery").items():
@@ -52,7 +51,6 @@ def write(tree: Tree, paper: Paper, records: Records) -> None:
         number = delivery["id"]
         told = {
             "readings": records.readings_of.get(number, []),
-            "duplicates": duplicates.get(number, []),
             "decisions": sorted(decisions.get(number, []), key=lambda e: e["no"]),
             "findings": found.get(number, []),
             "used": used.get(number, []),
@@ -62,6 +60,7 @@ def write(tree: Tree, paper: Paper, records: Records) -> None:
             [(name, [row.get("id", row.get("no")) for row in rows]) for name, rows in told.items() if name != "used"],
             sorted(records.gone & {file["sha256"] for file in records.files[number]}),
             [(r["id"], state_of(r)) for r in told["used"]],
+            [records.damaged.get(file["sha256"]) for file in records.files[number]],
         )  # fmt: skip
         tree.once(
             f"deliveries/{number}", mark,
@@ -72,7 +71,8 @@ def write(tree: Tree, paper: Paper, records: Records) -> None:
         paper.render(
             "deliveries.html.j2", "deliveries/index.html",
             feeds=_by_feed(records), count=len(records.deliveries),
-            duplicates=sum(len(entries) for entries in duplicates.values()),
+            damaged=len(records.damaged),
+            times=sum(poll["times"] for poll in records.polls.values()),
             simulated=any(d["simulated"] for d in records.deliveries.values()),
         ),
     )  # fmt: skip
@@ -99,6 +99,8 @@ def _by_feed(records: Records) -> list[dict[str, Any]]:
                 "month": punctuality.month(records, feed, part, period),
                 "part": feed.parts.get(part, part),
                 "files": records.files[delivery["id"]],
+                "poll": records.polls.get(delivery["id"]),
+                "damaged": any(f["sha256"] in records.damaged for f in records.files[delivery["id"]]),
             }
             for (feed_name, part, period), deliveries in sorted(
                 records.arrived.items(), key=lambda x: (x[0][2], x[0][1]), reverse=True
@@ -143,9 +145,9 @@ def _delivery(tree: Tree, paper: Paper, records: Records, delivery: Row, told: d
                 aside=aside, controls=controls, number=number, pages=pages,
                 month=punctuality.month(records, feed, delivery["part"], delivery["period"]) if feed else None,
                 used=[{"release": r, "state": state_of(r)} for r in told["used"]],
-                readings=told["readings"], duplicates=told["duplicates"], decisions=told["decisions"],
+                readings=told["readings"], decisions=told["decisions"],
                 findings=told["findings"], link_to=lambda n: entry_link(n, ENTRIES_A_PAGE),
-                at=lambda n: records.entries[n - 1],
+                at=records.entry,
                 simulated=delivery["simulated"],
             ),
         )  # fmt: skip

@@ -8,12 +8,14 @@ import re
 from textwrap import indent
 from typing import Any
 
+from pantau import periods
 from pantau.errors import PantauError
 from pantau.release.figures import NATION
 
 _ID = re.compile(
-    r"(?P<indicator>[A-Z]\d+)\.(?P<place>\d{2}(\.\d{2})?)(:(?P<breakdown>[^@/]+))?@(?P<period>\d{4}-\d{2})"
-    r"(/v(?P<version>\d+))?"
+    r"(?P<indicator>[A-Z]\d+)\.(?P<place>\d{2}(\.\d{2})?)(:(?P<breakdown>[^@/]+))?"
+    rf"@(?P<period>{periods.PATTERN})(/v(?P<version>\d+))?",
+    re.ASCII,
 )
 _LEVELS = {0: "nasional", 2: "provinsi", 5: "kabupaten"}
 

@@ -88,8 +88,8 @@ def _finding(
     tree: Tree, paper: Paper, records: Records, finding: Row, same: list[Row], releases: list[Row]
 ) -> None:
     about, pages = _about(records, finding), pages_for(finding["rows"])
-    checked = records.entries[finding["ledger_no"] - 1]
-    hashes = {f["rule"]: f["evidence_sha256"] for f in checked["what"]["failed"]}
+    checked = records.entry(finding["ledger_no"])
+    hashes = {f["rule"]: f["evidence_sha256"] for f in checked["what"].get("failed", [])}
     origin = _Origins(records, finding)
     figures_at = _figure_links(records, finding)
     history = [{**f, **_about(records, f)} for f in same]

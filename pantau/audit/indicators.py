@@ -72,7 +72,7 @@ def write(
             values=[(r, _value(records, r, headline["figure"])) for r in versions if r["version"] <= this["version"]],
             entries=_entries(records, deliveries, this, build),
             link_to=lambda number: entry_link(number, ENTRIES_A_PAGE),
-            at=lambda number: records.entries[number - 1],
+            at=records.entry,
             simulated=build["simulated"],
         )  # fmt: skip
 
@@ -358,4 +358,4 @@ def _entries(records: Records, deliveries: list[dict[str, Any]], this: Row, buil
     numbers = [build["ledger_no"], this["ledger_no"], this["approval_no"], this["publication_no"]]
     numbers += [d[what]["ledger_no"] for d in deliveries for what in ("delivery", "reading")]
     numbers += [r["ledger_no"] for r in records.reports.get(this["id"], [])]
-    return [records.entries[n - 1] for n in sorted({n for n in numbers if n})]
+    return [records.entry(n) for n in sorted({n for n in numbers if n})]

@@ -85,7 +85,7 @@ def _month(records: Records, period: str) -> dict[str, Any]:
 
 
 def _chain(records: Records) -> dict[str, Any]:
-    broken = [e for e in records.entries if not e["holds"]]
+    broken = [e for e in records.numbered if not e["holds"]]
     return {
         "entry_count": len(records.entries),
         "broken": broken,
@@ -197,10 +197,9 @@ def _axis(paper: Paper, records: Records, period: str) -> Any:
             due.add(periods.day_end(periods.due(period, feed.due_day)))
     lanes = [_lane(paper, records, r) for r in records.releases.values() if r["period"] == period]
     if (blocked := _blocked(records, period)) and blocked["first_period"] == blocked["last_period"]:
-        at = records.entries[blocked["ledger_no"] - 1]["product_at"]
-        lanes.append(
-            {"name": said["build"], "state": said["held"], "points": [(at, "blocked")], "note": said["gate"]}
-        )  # fmt: skip
+        at = records.entry(blocked["ledger_no"])["product_at"]
+        points = [(at, "blocked")] if at else []
+        lanes.append({"name": said["build"], "state": said["held"], "points": points, "note": said["gate"]})
     if not arrivals and not lanes:
         return ""
     return axis.month_axis(
@@ -215,13 +214,13 @@ def _axis(paper: Paper, records: Records, period: str) -> Any:
 
 def _lane(paper: Paper, records: Records, release: Row) -> dict[str, Any]:
     points = [
-        (records.entries[number - 1]["product_at"], kind)
+        (at, kind)
         for number, kind in (
             (release["ledger_no"], "candidate"),
             (release["approval_no"], "approved"),
             (release["publication_no"], "published"),
         )
-        if number
+        if number and (at := records.entry(number)["product_at"])
     ]
     state = "superseded" if release["superseded"] else state_of(release)
     return {
@@ -315,10 +314,9 @@ def _entries(records: Records, period: str) -> list[Row]:
 
 
 def write_ledger(tree: Tree, paper: Paper, records: Records) -> None:
-    """All entries, a page for each stretch of them; a full page is written once, unless its chain breaks."""
-    pages = [
-        records.entries[n : n + ENTRIES_A_PAGE] for n in range(0, len(records.entries), ENTRIES_A_PAGE)
-    ] or [[]]
+    """All entries, a page for each stretch of numbers; a full page is written once, unless its chain breaks. An entry
+    that is not there has its line all the same."""
+    pages = [records.numbered[n : n + ENTRIES_A_PAGE] for n in range(0, records.head, ENTRIES_A_PAGE)] or [[]]
     for number, entries in enumerate(pages, 1):
         path = f"ledger/{number}.html"
 

@@ -160,8 +160,10 @@ class Paper:
             value = value.astimezone(JAKARTA).date()
         return self._day(value.isoformat(), short) if value else self.words.day(None)
 
-    def at(self, value: datetime) -> str:
+    def at(self, value: datetime | None) -> str:
         """`5 Nov 2026 09.14`, in Jakarta."""
+        if value is None:  # of an entry of the ledger that is not there
+            return str(self.words["entry"]["no_time"])
         local = value.astimezone(JAKARTA)
         return f"{self.day(local)} {local:%H.%M}"
 
@@ -200,7 +202,9 @@ def lines(text: str) -> Markup:
 
 
 def canonical(entry: dict[str, Any]) -> str:
-    """An entry of the ledger exactly as it is hashed."""
+    """An entry of the ledger exactly as it is hashed; nothing of one that is not there."""
+    if entry["db_at"] is None:
+        return ""
     try:
         return ledger.content(*(entry[k] for k in ("no", "kind", "what", "db_at", "product_at"))).decode()
     except rfc8785.CanonicalizationError:  # changed by somebody: shown as it is

@@ -13,11 +13,18 @@ from pantau.audit.paper import bytes_path
 from pantau.audit.rows import Fact, rows_by_region
 from pantau.audit.trace import registers_of
 from pantau.database import Connection
+from pantau.landing import found_at, is_untouched
 from pantau.read import REGISTER
 from pantau.release.figures import NATION
 
 Row = dict[str, Any]
 SEVERITIES = ("critical", "warning", "info")
+
+
+def absent(number: int) -> Row:
+    """Stands for an entry of the ledger that is not there."""
+    nothing: Row = {"what": {}, "db_at": None, "product_at": None, "prev_hash": "", "hash": ""}
+    return {"no": number, "kind": "absent", "holds": False, **nothing}
 
 
 class Records:
@@ -37,9 +44,11 @@ class Records:
         self.entries = ledger.entries(connection)
         while self.entries and self.entries[-1]["kind"] == "pages":
             self.entries.pop()  # of these very pages: telling of it would change them, for ever
+        self._numbered = {entry["no"]: entry for entry in self.entries}
+        self.head: int = self.entries[-1]["no"] if self.entries else 0
         self.deliveries = self._keyed(
             "select d.*, d.id in (select ops.rejected(%s)) as rejected from ops.delivery d order by d.ledger_no",
-            [len(self.entries)],
+            [self.head],
         )
         self.readings = self._keyed("select * from ops.reading order by ledger_no")
         self.builds = self._keyed(
@@ -65,7 +74,31 @@ class Records:
     def _keyed(self, query: str, values: list[Any] | None = None) -> dict[int, Row]:
         return {row["id"]: row for row in self._all(query, values)}
 
+    def entry(self, number: int) -> Row:
+        """The ledger's entry with this number; where somebody removed it, one that says so."""
+        return self._numbered.get(number) or absent(number)
+
+    @cached_property
+    def numbered(self) -> list[Row]:
+        """An entry for each number up to the newest, also where it is not there."""
+        return [self.entry(number) for number in range(1, self.head + 1)]
+
     # -------------------------------------------------------------- deliveries
+
+    @cached_property
+    def damaged(self) -> dict[str, str]:
+        """Of delivered files whose landed bytes are not what came: SHA-256 → the one found, empty where they are gone.
+
+        Hashed is what was written after it came. `pantau.landing.verified` trusts no file's time.
+        """
+        found = {}
+        for number, files in self.files.items():
+            came = self.deliveries[number]["received_at"]
+            for file in files:
+                digest = file["sha256"]
+                if not is_untouched(digest, file["bytes"], came) and (now := found_at(digest)) != digest:
+                    found[digest] = now
+        return found
 
     @cached_property
     def files(self) -> dict[int, list[Row]]:
@@ -76,14 +109,21 @@ class Records:
         return dict(found)
 
     def files_shown(self, delivery: int) -> list[Row]:
-        """The files of a delivery, each with where its bytes lie among the pages; None where these are gone."""
+        """The files of a delivery, each with where its bytes lie among the pages (None where these are gone), and what
+        was found where they are kept, if that is not what came."""
         return [
             {
                 **file,
                 "target": None if file["sha256"] in self.gone else bytes_path(file["sha256"], file["name"]),
+                "found": self.damaged.get(file["sha256"]),
             }
             for file in self.files[delivery]
         ]
+
+    @cached_property
+    def polls(self) -> dict[int, Row]:
+        """Of each delivery that the owner's last answer repeated, or was: when that was, and how often."""
+        return {row["delivery_id"]: row for row in self._all("select * from ops.poll")}
 
     @cached_property
     def readings_of(self) -> dict[int, list[Row]]:

@@ -72,7 +72,7 @@ def _first_page(
                 key=lambda r: (SEVERITIES.index(r["severity"]), r["rule_id"]),
             ),
             passed=sum(1 for r in results if r["passed"]),
-            at=lambda number: records.entries[number - 1],
+            at=records.entry,
             link_to=lambda number: entry_link(number, ENTRIES_A_PAGE),
             simulated=build["simulated"],
         ),

@@ -99,7 +99,7 @@ def _search(records: Records) -> str:
             for d in records.deliveries.values()
         ],
         "findings": [[f["id"], f["rule_id"], f["rows"]] for f in records.findings.values()],
-        "entries": len(records.entries), "entries_a_page": overview.ENTRIES_A_PAGE,
+        "entries": records.head, "entries_a_page": overview.ENTRIES_A_PAGE,
     }  # fmt: skip
     text = json.dumps(known, ensure_ascii=True, separators=(",", ":"))
     return f"const PANTAU = {text};\n"

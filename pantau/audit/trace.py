@@ -6,7 +6,7 @@ from pantau.audit import figure as figures
 from pantau.audit import rows
 from pantau.database import Connection, connect
 from pantau.errors import PantauError
-from pantau.landing import path_of
+from pantau.landing import found_at, path_of
 from pantau.settings import settings
 
 _MOST = 12  # ranges of rows that are shown
@@ -149,12 +149,21 @@ def _part(
             f"  file         {place.name}, {place.bytes:,} bytes,{sheet} rows {place.first_file_row:,}.."
             f"{place.last + shift:,}",
             f"  sha256       {place.sha256}",
-            f"  kept at      {path_of(place.sha256).relative_to(settings.var.parent)}",
+            f"  kept at      {path_of(place.sha256).relative_to(settings.var.parent)}{_damage(place.sha256)}",
         ]
         if numbers is not None:
             mine = [number + shift for number in numbers if place.first <= number <= place.last]
             lines.append(f"  rows of it   {len(mine):,} rows stand behind this figure: {_ranges(mine, most)}")
     return [*lines, ""]
+
+
+def _damage(digest: str) -> str:
+    found = found_at(digest)
+    return (
+        ""
+        if found == digest
+        else f"  NOT THESE BYTES: {f'SHA-256 {found}' if found else 'no file'}; see docs/runbooks/tampering.md"
+    )
 
 
 def _ranges(numbers: list[int], most: int | None) -> str:

@@ -254,7 +254,10 @@ class Feed(_Strict):
             raise ValueError(f"contact names no part: {sorted(unknown)}")
         if wrong := [text for text in contacts.values() if text and not is_address(text)]:
             raise ValueError(f"contact: no mail address: {wrong}")
-        periods.check(self.starts)
+        try:
+            periods.check(self.starts)
+        except PantauError as error:
+            raise ValueError(f"starts: {error.what}") from error
         return self
 
     @property

@@ -44,6 +44,7 @@ def table(title: str, columns: list[str], rows: list[list[object]]) -> None:
 
 
 def span(text: str) -> tuple[str, str]:
-    """First and last month of `2026-10` or `2025-01..2026-07`. Raises PantauError where these are no months."""
+    """First and last month of `2026-10` or `2025-01..2026-07`. Raises PantauError where it is no such span."""
     first, _, last = text.partition("..")
-    return periods.check(first), periods.check(last or first)
+    periods.check_span(first, last or first)
+    return first, last or first

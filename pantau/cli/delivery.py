@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pantau import periods
 from pantau.cli.console import By, ready, table, tell
 from pantau.database import connect
 
@@ -14,6 +15,8 @@ commands = typer.Typer(no_args_is_help=True, help="What arrived, and decisions a
 @commands.command("list")
 def delivery_list(feed: str = "", period: str = "", limit: int = 40) -> None:
     """Deliveries, the newest first."""
+    if period:
+        periods.check(period)
     with ready(), connect() as connection:
         found = connection.execute(
             "select d.*, r.accepted, r.refused, r.set_aside,"
@@ -77,3 +80,4 @@ def delivery_reinstate(delivery: int, why: Annotated[str, typer.Option(help="Why
 
     with ready():
         decide(delivery, "reinstatement", by or getpass.getuser(), why)
+        tell(f"Delivery {delivery} is reinstated. `pantau close` closes what that changes.")

@@ -86,9 +86,14 @@ def report(
         )
     if sample:
         subject = look.sample
+    elif not period:
+        raise PantauError(
+            "Which report?", next_step="Name a month (--period 2026-10), or look at the sample (--sample)."
+        )
     else:
+        periods.check(period)
         with ready():
-            release = look.newest(periods.check(period))
+            release = look.newest(period)
 
         def subject() -> look.Subject:
             return release
@@ -152,11 +157,12 @@ def findings(period: Annotated[str, typer.Argument(help="2026-10")], rows: int =
     """What the checks found for a month's last build, with the first failing rows of each."""
     from pantau import checks
 
+    periods.check(period)
     with ready(), connect() as connection:
         build = connection.execute(
             "select id from ops.build where %s between first_period and last_period and purpose <> 'rebuild'"
             " order by id desc limit 1",
-            [periods.check(period)],
+            [period],
         ).fetchone()
         if not build:
             raise PantauError(f"{period} has no build.", next_step=f"`pantau close {period}`.")

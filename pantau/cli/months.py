@@ -46,14 +46,14 @@ def close(
     why: Why = "",
 ) -> None:
     """Close a month as far as a candidate; with its approval, publish it."""
-    from pantau.close import plan, waiting
+    from pantau.close import BEGIN, is_begun, plan, waiting
     from pantau.runner import Runner
 
+    first, last = span(period) if period else ("", "")
+    if first != last and not opening:
+        raise PantauError("Several months at once are opening history.", next_step="Add --opening.")
     with ready():
         if period:
-            first, last = span(period)
-            if opening != (first != last) and not opening:
-                raise PantauError("Several months at once are opening history.", next_step="Add --opening.")
             with Runner(tell) as runner:
                 runner.run(
                     "close_month",
@@ -66,7 +66,7 @@ def close(
             _candidates(first, last)
             return
         if plan() is None:
-            tell("Nothing is due.")
+            tell("Nothing is due." if is_begun() else BEGIN)
         else:
             with Runner(tell) as runner:
                 while due := plan():
@@ -93,13 +93,22 @@ def _candidates(first: str, last: str) -> None:
 def approve(
     period: Annotated[str, typer.Argument(help="2026-10, or 2025-01..2026-07 for opening history.")],
     acknowledge: Annotated[bool, typer.Option(help="Let the warnings that are shown stand.")] = False,
+    withdraw: Annotated[bool, typer.Option(help="Take an approval back that is not published yet.")] = False,
     by: By = "",
+    why: Why = "",
 ) -> None:
-    """Approve a candidate by its hashes, and publish it."""
+    """Approve a candidate by its hashes, and publish it; or take an approval back."""
     from pantau import checks, release
+    from pantau.release import approvals
     from pantau.runner import Runner, scheduler_runs
 
     first, last = span(period)
+    by = by or getpass.getuser()
+    if withdraw:
+        with ready():
+            for line in approvals.withdraw(first, last, by, why):
+                tell(f"Withdrawn: {line}. `pantau approve {period}` approves anew.")
+        return
     with ready():
         with connect() as connection:
             waiting = release.candidates(connection, first, last)
@@ -122,7 +131,12 @@ def approve(
                 ["rule", ">rows", "what must hold"],
                 [[f.rule, f.rows, f.sentence["en"]] for f in warnings.values()],
             )
-        release.approve(waiting, by or getpass.getuser(), list(warnings) if acknowledge else [])
+        stands = release.approve(waiting, by, list(warnings) if acknowledge else [])
+        for row, name in zip(waiting, stands, strict=True):
+            if name != by:
+                tell(
+                    f"{row['period']} v{row['version']}: {name} was faster, and that approval stands, not {by}'s."
+                )
         if scheduler_runs():
             tell("The approval is written. The next run of close_month publishes it: trigger it in Airflow.")
             return
@@ -164,24 +178,22 @@ def rebuild(
     as_of: Annotated[str, typer.Option(help="A release (v1) or a time; without: now.")] = "",
 ) -> None:
     """Build a month again as it was known then, and compare its hash with the releases. Keeps nothing."""
-    from pantau import seal, warehouse
+    from pantau import clock, seal, warehouse
 
     periods.check(period)
     with ready():
         with connect() as connection:
+            clock.check_ended(connection, period)
             releases = connection.execute(
                 "select r.version, r.release_hash, b.cutoff, b.without from ops.release r join ops.build b"
                 " on b.id = r.build_id where r.period = %s and not r.superseded order by r.version",
                 [period],
             ).fetchall()
             cutoff, without = _as_of(as_of, releases, period)
-        build = warehouse.open_build(period, period, "rebuild", cutoff=cutoff, without=without)
-        try:
+        with warehouse.rebuilding(period, cutoff=cutoff, without=without) as build:
             warehouse.run_dbt(build)
             with connect() as connection:
                 found = seal.figures_of_build(connection, build, period)
-        finally:
-            warehouse.drop_rows(build)
         same = [f"v{r['version']}" for r in releases if r["release_hash"] == found]
         tell(f"{period} as of {as_of or 'now'}: {found}")
         tell(f"equals {', '.join(same)}" if same else "equals no release")
@@ -211,7 +223,15 @@ def _as_of(as_of: str, releases: list[dict[str, Any]], period: str) -> tuple[int
         ) from error
     moment = moment if moment.tzinfo else moment.replace(tzinfo=periods.JAKARTA)
     with connect() as connection:
-        newest = connection.execute(
-            "select max(no) as no from ops.ledger where product_at <= %s", [moment]
+        row = connection.execute(
+            "select max(no) filter (where product_at <= %s) as newest, min(product_at) as begins from ops.ledger",
+            [moment],
         ).fetchone()
-    return (newest["no"] if newest else None), without
+    assert row is not None
+    if row["newest"] is None:
+        begins = row["begins"].astimezone(periods.JAKARTA)
+        raise PantauError(
+            f"Nothing was known yet at {as_of}: the ledger begins on {begins:%Y-%m-%d}.",
+            next_step="Name a release (v1) or a later time.",
+        )
+    return row["newest"], without

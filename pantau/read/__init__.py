@@ -11,7 +11,7 @@ from pantau import catalogue, ledger, locks
 from pantau.catalogue import Feed
 from pantau.database import Connection, connect
 from pantau.errors import PantauError
-from pantau.landing import path_of
+from pantau.landing import verified
 from pantau.locks import Lock
 from pantau.progress import step
 from pantau.read import contract, files, raw, regions
@@ -27,8 +27,8 @@ def read(delivery_id: int | None) -> int | None:
         The reading's id (None for no delivery, so that a feed's run may hand on that nothing came).
 
     Raises:
-        PantauError: the file as a whole is not what the contract describes, or no register of regions is
-            there yet.
+        PantauError: the landed bytes are damaged, the file as a whole is not what the contract describes, or no
+            register of regions is there yet.
     """
     if delivery_id is None:
         return None
@@ -53,7 +53,8 @@ def read(delivery_id: int | None) -> int | None:
                 "select * from ops.delivery_file where delivery_id = %s order by no", [delivery_id]
             ).fetchall()
             where["delivery"] = delivery_id
-            table = files.read(feed, [(f["name"], path_of(f["sha256"])) for f in parts], where)
+            landed = [(f["name"], verified(f["sha256"], {**where, "file": f["name"]})) for f in parts]
+            table = files.read(feed, landed, where)
             resolver = regions.Resolver(connection, register, laws) if register else None
             result = contract.apply(feed, table, resolver)
             reading = _seal(connection, feed, delivery, key, table, result)

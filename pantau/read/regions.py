@@ -7,7 +7,7 @@ from the province down, where each of them means exactly one region of the regis
 is refused, with suggestions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -15,6 +15,7 @@ import polars as pl
 from rapidfuzz import fuzz, process
 
 from pantau.database import Connection, connect
+from pantau.errors import PantauError
 
 LEVELS = {"provinsi": 0, "kabupaten": 1, "kecamatan": 2, "desa": 3}
 _TITLES = ["provinsi", "kabupaten or kota", "kecamatan", "desa or kelurahan"]
@@ -116,17 +117,56 @@ def _like(name: str, names: pl.Series, regions: pl.DataFrame) -> str | None:
     return "; ".join(f"{regions['code'][i]} {regions['live_name'][i]}" for _, _, i in best) or None
 
 
+def successors(laws: Iterable[tuple[str, str, str]], live: Container[str]) -> dict[str, str]:
+    """The code to which the laws lead from each old one, step by step: 2012 to a second code, 2022 to a third.
+
+    A step follows on another by a law of a later day (one without a day follows on any), for a number that is given up
+    may be given again. Where a code was given up twice, the newest law is meant. Of the codes on the way the last one
+    counts that the register has, or the last of all: a register may be older than the newest law.
+
+    Args:
+        laws: old code, new code, day (`2022-07-25`, or empty).
+        live: the codes that the register has.
+
+    Raises:
+        PantauError: laws without a day lead in a circle.
+    """
+    by_old: dict[str, list[tuple[str, str]]] = {}
+    for old, new, day in sorted(laws, key=lambda law: law[2]):
+        by_old.setdefault(old, []).append((day, new))
+    found = {}
+    for old, given in by_old.items():
+        (day, new), way = given[-1], [old]
+        while True:
+            way.append(new)
+            later = [(d, n) for d, n in by_old.get(new, []) if not d or not day or d > day]
+            if not later:
+                break
+            if later[0][1] in way and not later[0][0]:
+                raise PantauError(
+                    f"The laws lead in a circle: {' → '.join([*way, later[0][1]])}.",
+                    where={"register": "wilayah_lineage", "old_code": old},
+                    next_step="Give each law its effective_date in dbt_project/seeds/wilayah_lineage.csv.",
+                )
+            day, new = later[0][0] or day, later[0][1]
+        found[old] = next((code for code in reversed(way[1:]) if code in live), way[-1])
+    return found
+
+
 class Resolver:
     """Resolves regions with one register and one version of the laws."""
 
     def __init__(self, connection: Connection, register: int, laws: int | None) -> None:
         self._register = _sealed(register)
         rows = connection.execute(
-            "select x ->> 'old_code' as old, x ->> 'new_code' as new from ops.register_version,"
-            " jsonb_array_elements(rows) x where id = %s",
+            "select x ->> 'old_code' as old, x ->> 'new_code' as new, x ->> 'effective_date' as day"
+            " from ops.register_version, jsonb_array_elements(rows) x where id = %s",
             [laws],
         ).fetchall()
-        self._laws = {row["old"]: row["new"] for row in rows}
+        self._laws = successors(
+            [(row["old"], row["new"], row["day"] or "") for row in rows],
+            set(self._register.places(LEVELS["kabupaten"])["code"]),
+        )
 
     def resolve(self, rows: pl.DataFrame, levels: Sequence[str], *, named: bool) -> pl.DataFrame:
         """Resolve delivered codes (and names).

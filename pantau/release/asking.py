@@ -34,14 +34,14 @@ def questions(releases: list[int], ask: bool) -> list[dict[str, Any]]:
         shown, warnings = [_shown(row) for row in open_], sorted(_warnings(connection, open_))
     if not ask or not shown:
         return []
+    return [{"trigger_run_id": run_id(shown), "conf": {"releases": shown, "warnings": warnings}}]
+
+
+def run_id(shown: list[dict[str, Any]]) -> str:
+    """The id of the run that asks about these candidates: their own. Airflow takes no `..` in one."""
     first, last = shown[0], shown[-1]
-    span = first["period"] if len(shown) == 1 else f"{first['period']}..{last['period']}"
-    return [
-        {
-            "trigger_run_id": f"{span}_v{first['version']}_{first['id']}",
-            "conf": {"releases": shown, "warnings": warnings},
-        }
-    ]
+    span = first["period"] if len(shown) == 1 else f"{first['period']}_{last['period']}"
+    return f"{span}_v{first['version']}_{first['id']}"
 
 
 def _rows(connection: Connection, releases: list[int]) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pantau.database import connect
+from pantau.database import Connection, connect
 from pantau.errors import PantauError
 from pantau.release import figures_of_release
 from pantau.report.national import FOLDER, render_national
@@ -67,13 +67,34 @@ def newest(period: str) -> Subject:
             "select * from ops.release where period = %s and not superseded order by version desc limit 1",
             [period],
         ).fetchone()
-        if row is None or row["reason"] == "opening":
+        if row is None:
+            raise _without_release(connection, period)
+        if row["reason"] == "opening":
             raise PantauError(
-                f"{period} has no release with a page.",
-                next_step=f"`pantau close {period}` makes one; --sample needs none.",
+                f"{period} is opening history, which has no page.",
+                next_step="Name a month that was closed by itself; --sample needs none.",
             )
         figures = figures_of_release(connection, row["id"])
     return Subject(row["context"], figures, row["release_hash"], row["page_hash"])
+
+
+def _without_release(connection: Connection, period: str) -> PantauError:
+    """What to say of a month that has no release: what is missing, and what to run."""
+    build = connection.execute(
+        "select o.outcome from ops.build b left join ops.build_outcome o on o.build_id = b.id"
+        " where %s between b.first_period and b.last_period and b.purpose <> 'rebuild' order by b.id desc limit 1",
+        [period],
+    ).fetchone()
+    if build and build["outcome"] == "blocked":
+        return PantauError(
+            f"{period} has no release: the gate refused its last close.",
+            next_step=f"`pantau findings {period}` shows why; --sample needs no release.",
+        )
+    missing = "its last close was cut off" if build else "it was never closed"
+    return PantauError(
+        f"{period} has no release: {missing}.",
+        next_step=f"`pantau close {period}` makes one; --sample needs none.",
+    )
 
 
 def write(subject: Subject, language: str) -> Path:

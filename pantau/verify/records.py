@@ -141,7 +141,7 @@ KEPT = (
         "select ledger_no, id as build, purpose, first_period, last_period, cutoff, register_version_ids as registers,"
         " code_version as code, without, simulated from ops.build",
         _said("build", "purpose", "first_period", "last_period", "cutoff", "registers", "code", "without", "simulated"),
-        optional=lambda entry: bool(entry["what"]["purpose"] == "rebuild"),  # compared and let go
+        optional=lambda entry: bool(entry["what"].get("purpose") == "rebuild"),  # compared and let go
     ),
     Kept(
         "ops.build_end", "build_outcome", "select ledger_no, build_id as build, outcome from ops.build_end",
@@ -158,9 +158,15 @@ KEPT = (
         _said("release"),
     ),
     Kept(
-        "ops.approval", "approval",
-        "select ledger_no, release_id as release, release_hash, page_hash, approver, acknowledged from ops.approval",
+        "ops.approval_given", "approval",
+        "select ledger_no, release_id as release, release_hash, page_hash, approver, acknowledged"
+        " from ops.approval_given",
         _said("release", "release_hash", "page_hash", "approver", "acknowledged"),
+    ),
+    Kept(
+        "ops.withdrawal", "approval_withdrawn",
+        "select ledger_no, approval_no as approval, withdrawn_by as by, why from ops.withdrawal",
+        _said("approval", "by", "why"),
     ),
     Kept(
         "ops.publication", "publication", "select ledger_no, release_id as release from ops.publication",

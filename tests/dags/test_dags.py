@@ -5,9 +5,11 @@ import re
 import subprocess
 import sys
 
+import jsonschema
 import pytest
 
 from pantau import catalogue
+from pantau.release import asking
 from pantau.runner import environment
 from pantau.settings import settings
 
@@ -19,10 +21,18 @@ folder = Path(sys.argv[1])
 bag = b.BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
 dags = {d.dag_id: {"tags": sorted(d.tags), "doc": d.doc_md or "", "schedule": str(d.schedule), "tasks": {t.task_id: {
     "owner": t.owner, "retries": t.retries, "policy": bool(t.retry_policy), "delay": t.retry_delay.total_seconds()}
-    for t in d.tasks}}
+    for t in d.tasks}, "params": {name: param.schema for name, param in d.params.items()}}
     for d in bag.dags.values()}
 print(json.dumps({"errors": bag.import_errors, "dags": dags, "heavy": [
     m for m in ("polars", "great_expectations", "dbt", "weasyprint") if m in sys.modules]}))
+"""
+
+
+CHECK_IDS = """
+import sys
+from airflow.models.dagrun import DagRun
+for each in sys.argv[1:]:
+    assert DagRun(dag_id="approve_release", run_id=each).run_id == each
 """
 
 
@@ -69,11 +79,36 @@ def test_every_dag_has_docs_owner_tags_and_retries(bag: dict) -> None:
             assert declared["policy"], (name, task)
 
 
+def test_airflow_takes_the_ids_of_the_runs_that_ask(postgres: str) -> None:
+    """Of one month and of opening history; by Airflow's own check."""
+    settings.database_url = postgres
+    months = [
+        {"period": period, "version": 1, "id": no} for no, period in enumerate(("2025-01", "2025-02"), 1)
+    ]
+    ids = [asking.run_id(months[:1]), asking.run_id(months)]
+    assert len(set(ids)) == 2
+    ran = subprocess.run(
+        [sys.executable, "-c", CHECK_IDS, *ids],
+        capture_output=True, text=True, check=False, env=environment(),
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr[-2000:]
+
+
 def test_the_order_of_a_close(bag: dict) -> None:
     assert list(bag["dags"]["close_month"]["tasks"]) == [
         "plan", "build", "check_across", "dbt", "check_marts", "freeze", "render", "publish",
         "questions", "pages", "ask",
     ]  # fmt: skip
+
+
+def test_a_close_takes_months_alone(bag: dict) -> None:
+    params = bag["dags"]["close_month"]["params"]
+    for name in ("period", "last"):
+        allowed = jsonschema.Draft202012Validator(params[name])
+        assert all(map(allowed.is_valid, ("", None, "2026-10")))
+        assert not any(
+            map(allowed.is_valid, ("0000-01", "9999-12", "٢٠٢٦-01", "2026-13", "2026-10..2026-12"))
+        )
 
 
 def test_the_order_of_an_approval(bag: dict) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pantau import catalogue, checks, clock
+from pantau import catalogue, checks, clock, ledger
 from pantau.database import connect
 from pantau.demo import Simulator
 from pantau.landing import due_periods, pull
@@ -67,6 +67,17 @@ class Stage:
         reading = read(self.pull(feed, period, part))
         assert reading is not None
         return reading, checks.check_reading(reading)
+
+
+def begin_with(period: str) -> None:
+    """As if a person had named the first month, and it had come to nothing yet."""
+    with connect() as connection:
+        number = ledger.append(connection, "build", {"by": "", "why": ""})
+        connection.execute(
+            "insert into ops.build (purpose, first_period, last_period, cutoff, register_version_ids, code_version,"
+            " simulated, ledger_no) values ('close', %s, %s, %s, '{}', 'x', false, %s)",
+            [period, period, number, number],
+        )
 
 
 def bring_registers(provinces: tuple[str, ...] = PROVINCES) -> None:

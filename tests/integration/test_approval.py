@@ -4,14 +4,16 @@ The steps of dags/approve_release.py, without a scheduler; test_up.py answers un
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-from pantau import release
+from pantau import cli, release
 from pantau.database import connect
 from pantau.errors import PantauError
-from pantau.release import asking
+from pantau.release import approvals, asking
 from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G, WILAYAH
 from tests.integration.standin import Marts, at, deliver
 
@@ -146,6 +148,77 @@ def test_a_form_that_would_show_other_warnings_is_not_used(waiting: list[dict[st
 def test_no_answer_by_nobody(waiting: list[dict[str, Any]]) -> None:
     with pytest.raises(PantauError, match="No person has answered"):
         asking.answer(waiting, [RULE], {**given("Approve"), "responded_by_user": None}, "run 1")
+
+
+def test_an_approval_can_be_withdrawn_and_given_anew(waiting: list[dict[str, Any]]) -> None:
+    mine = waiting[0]["id"]
+    release.approve(waiting, "sri", [RULE])
+    with pytest.raises(PantauError, match="decision that the ledger keeps"):
+        approvals.withdraw(PERIOD, PERIOD, "sri", "")
+    assert approvals.withdraw(PERIOD, PERIOD, "sri", "the wrong month") == [f"{PERIOD} v1, approved by sri"]
+    (withdrawn,) = kept("approval_withdrawn")
+    assert (withdrawn["by"], withdrawn["why"], withdrawn["approver"]) == ("sri", "the wrong month", "sri")
+    assert withdrawn["release_hash"] == waiting[0]["release_hash"]
+    with connect() as connection:
+        assert approvals.standing(connection, [mine]) == {}
+    assert not release.publish([mine])
+    assert asking.question(waiting, [RULE]) is not None  # the run that asked, cleared, asks again
+    with pytest.raises(PantauError, match="No approval waits"):
+        approvals.withdraw(PERIOD, PERIOD, "sri", "again")
+
+    assert release.approve(waiting, "budi", [RULE]) == ["budi"]
+    with connect() as connection:
+        assert approvals.standing(connection, [mine])[mine]["approver"] == "budi"
+    assert release.publish([mine])
+    with pytest.raises(PantauError, match="it is published, and stays so"):
+        approvals.withdraw(PERIOD, PERIOD, "sri", "too late")
+    assert [what["approver"] for what in kept("approval")] == ["sri", "budi"]
+
+
+def test_withdrawn_or_published_but_never_both(waiting: list[dict[str, Any]]) -> None:
+    mine = waiting[0]["id"]
+
+    def take_back(_: int) -> bool:
+        try:
+            return bool(approvals.withdraw(PERIOD, PERIOD, "sri", "x"))
+        except PantauError:
+            return False
+
+    release.approve(waiting, "sri", [RULE])
+    with ThreadPoolExecutor(4) as pool:
+        gone, out = pool.map(take_back, range(2)), pool.map(lambda _: release.publish([mine]), range(2))
+        withdrawn, published = any(gone), any(out)
+    assert withdrawn != published
+    assert len(kept("publication")) == published
+    assert len(kept("approval_withdrawn")) == withdrawn
+
+
+def test_what_was_given_and_withdrawn_is_not_altered(waiting: list[dict[str, Any]]) -> None:
+    release.approve(waiting, "sri", [RULE])
+    approvals.withdraw(PERIOD, PERIOD, "sri", "x")
+    for table in ("approval_given", "withdrawal"):
+        for statement in (f"delete from ops.{table}", f"truncate ops.{table} cascade"):
+            with pytest.raises(Exception, match="append-only"), connect() as connection:
+                connection.execute(statement)
+
+
+def test_on_the_command_line_the_slower_one_is_told_whose_approval_stands(
+    waiting: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release.approve(waiting, "sri", [RULE])
+    monkeypatch.setattr("pantau.cli.months.ready", nullcontext)
+    monkeypatch.setattr("pantau.runner.scheduler_runs", lambda: True)  # which publishes it
+    told = CliRunner().invoke(cli.app, ["approve", PERIOD, "--acknowledge", "--by", "budi"]).output
+    assert f"{PERIOD} v1: sri was faster, and that approval stands, not budi's." in told
+    told = (
+        CliRunner()
+        .invoke(cli.app, ["approve", PERIOD, "--withdraw", "--by", "sri", "--why", "looked again"])
+        .output
+    )
+    assert f"Withdrawn: {PERIOD} v1, approved by sri." in told
+    told = CliRunner().invoke(cli.app, ["approve", PERIOD, "--acknowledge", "--by", "budi"]).output
+    assert "faster" not in told
+    assert [what["approver"] for what in kept("approval")] == ["sri", "budi"]
 
 
 def test_of_two_at_once_one_wins(waiting: list[dict[str, Any]]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from python_calamine import load_workbook
 
-from pantau import catalogue
+from pantau import catalogue, ledger
 from pantau.database import connect
 from pantau.demo import Simulator
 from pantau.errors import PantauError, TransientError
@@ -317,18 +317,21 @@ def test_a_refused_row_of_a_sheet_is_found_at_its_number(month: Stage) -> None:
 
 def test_the_same_bytes_again_are_a_duplicate(stage: Stage) -> None:
     first, _ = stage.deliver(DESA_3T, "2026-01")
+    with connect() as connection:
+        head = ledger.head(connection)
     stage.fault(DESA_3T, "2026-01", "duplicate")
     assert stage.deliver(DESA_3T, "2026-01")[0] == first
     stage.fault(DESA_3T, "2026-01", None)
     with connect() as connection:
-        kinds = connection.execute("select kind from ops.ledger order by no desc limit 1").fetchone()
-    assert kinds == {"kind": "duplicate"}
+        assert ledger.head(connection) == head
+        asked = connection.execute("select times from ops.poll where feed = %s", [DESA_3T]).fetchall()
+    assert asked == [{"times": 1}]
 
 
 def test_what_is_not_there_yet_is_no_error(stage: Stage) -> None:
     for feed in (DESA_4G, ANGGARAN, DESA_3T, BTS, KEWAJIBAN):
-        assert stage.pull(feed, "2027-01") is None
-    assert stage.pull(CAKUPAN, "2026-12", "telkomsel") is None
+        assert stage.pull(feed, "2026-08") is None
+    assert stage.pull(CAKUPAN, "2026-08", "telkomsel") is None
 
 
 def test_no_register_is_told_and_heals(database: str, simulator: object) -> None:

@@ -279,6 +279,26 @@ def test_without_any_address_the_error_says_what_to_set(
     assert f"whom nobody tells: feeds/{DESA_4G}.yml has no `contact`" in text(box, ENGINEER)
 
 
+def test_one_without_an_address_keeps_nobody_else_from_being_told(
+    box: Postbox, only: dict[str, Feed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "engineer_mail", "")
+    only.update(
+        {ANGGARAN: feed(ANGGARAN, contact=""), DESA_4G: feed(DESA_4G), CAKUPAN: feed(CAKUPAN, contact="")}
+    )
+    at("2026-11-12")
+    assert anything_to_tell()
+    with pytest.raises(
+        PantauError, match=f"nobody can be told of it: {ANGGARAN}, {CAKUPAN} indosat"
+    ) as caught:
+        tell(box.uri())
+    assert DESA_4G not in str(caught.value)
+    assert len(box.to(OWNER)) == len(box.mails) == 1
+    assert {entry["feed"] for entry in entries()} == {DESA_4G}
+    with pytest.raises(PantauError, match="nobody can be told"):  # told each day, until it is mended
+        anything_to_tell()
+
+
 def test_no_name_or_reason_adds_a_header(box: Postbox, only: dict[str, Feed]) -> None:
     evil = "x\r\nBcc: thief@evil.example\r\n\r\n"
     only[DESA_4G] = feed(DESA_4G, owner=evil, title=catalogue.Bilingual(id=evil, en=evil), due_source=evil)

@@ -1,12 +1,19 @@
 """The manifest and what is due: which reading stands for what, as known when, and when a month may close."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
 from pantau import catalogue, landing, ledger, warehouse
-from pantau.close import plan
+from pantau.close import plan, waiting
 from pantau.database import connect
 from pantau.errors import PantauError
-from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G, WILAYAH
+from pantau.report import preview
+from pantau.settings import settings
+from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G, WILAYAH, begin_with
 from tests.integration.standin import at, deliver, end_build
 
 BTS, KEWAJIBAN, CAKUPAN = "bakti__bts", "komdigi__kewajiban", "operator__cakupan"
@@ -103,7 +110,150 @@ def test_nothing_is_expected_of_a_feed_before_it_starts() -> None:
     assert {feed for feed, _ in manifest("2026-05")} == {WILAYAH}  # not even where something has come
 
 
+def test_nothing_closes_by_itself_before_a_person_has_named_the_first_month(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    at("2025-04-20")
+    deliver(WILAYAH, "2025-01"), deliver(DESA_3T, "2025-01")
+    for period in ("2025-01", "2025-02", "2025-03"):
+        deliver(DESA_4G, period), deliver(ANGGARAN, period)
+    with caplog.at_level("INFO", "pantau.step"):
+        assert plan() is None
+    assert "close the opening history first (`pantau close 2025-01..2026-07 --opening`)" in caplog.text
+    assert waiting() == []
+    named = plan("2025-02")
+    assert named is not None
+    build = warehouse.open_build(**named)
+    assert plan() == named  # cut off: the same again
+    with connect() as connection:
+        end_build(connection, build)
+    due = plan()
+    assert due is not None
+    assert due["first"] == "2025-03"
+    with connect() as connection:
+        end_build(connection, warehouse.open_build(**due))
+    assert plan() is None  # and never January
+
+
+def test_only_a_month_that_is_over_and_for_which_a_feed_has_something_can_be_named() -> None:
+    at("2026-10-20")
+    with pytest.raises(
+        PantauError, match=r"No feed has anything for 2016-10: the first month of any is 2025-01\."
+    ):
+        plan("2016-10")
+    with pytest.raises(PantauError, match="No feed has anything for 2024-12"):
+        plan("2024-12", "2026-07")
+    with pytest.raises(PantauError, match="2026-10 has not ended: it is 2026-10-20") as error:
+        plan("2026-10")
+    assert "from 2026-11-01 on" in str(error.value)
+    with pytest.raises(PantauError, match="2026-11 has not ended"):
+        plan("2025-01", "2026-11")
+    with pytest.raises(PantauError, match="ends before it begins"):
+        plan("2026-02", "2026-01")
+    for text in ("0000-01", "9999-12"):
+        with pytest.raises(PantauError, match="is not a month"):
+            plan(text)
+
+
+def test_a_month_that_has_not_begun_is_not_pulled() -> None:
+    at("2026-10-20")
+    with pytest.raises(PantauError, match="2026-11 has not begun: it is 2026-10-20"):
+        landing.pull(WILAYAH, "2026-11")
+    assert landing.pull(WILAYAH, "2026-10") is None  # nothing lies in the inbox
+
+
+def test_a_look_at_a_month_without_a_release_says_what_is_missing_and_what_to_run() -> None:
+    at("2025-03-20")
+    deliver(WILAYAH, "2025-01"), deliver(DESA_3T, "2025-01"), deliver(DESA_4G, "2025-01")
+
+    def told() -> str:
+        with pytest.raises(PantauError) as error:
+            preview.newest("2025-01")
+        return str(error.value)
+
+    assert "it was never closed" in told()
+    assert "`pantau close 2025-01`" in told()
+    build = warehouse.open_build("2025-01", "2025-01", "close")
+    assert "its last close was cut off" in told()
+    with connect() as connection:
+        number = ledger.append(connection, "build_outcome", {})
+        connection.execute("insert into ops.build_outcome values (%s, 'blocked', %s)", [build, number])
+    assert "the gate refused" in told()
+    assert "`pantau findings 2025-01`" in told()
+
+
+def test_a_rebuild_of_nothing_says_so() -> None:
+    at("2025-03-20")
+    deliver(WILAYAH, "2025-01"), deliver(DESA_3T, "2025-01")
+    before = head()
+    deliver(DESA_4G, "2025-01")
+    for period, cutoff in (("2025-02", None), ("2025-01", before)):
+        with (
+            pytest.raises(PantauError, match=f"nothing for {period} yet"),
+            warehouse.rebuilding(period, cutoff=cutoff, without=[]),
+        ):
+            pass
+    with warehouse.rebuilding("2025-01", cutoff=None, without=[]) as build:
+        assert build
+
+
+def test_a_rebuild_as_of_a_time_before_everything_says_so() -> None:
+    from pantau.cli import months
+
+    with pytest.raises(PantauError, match="Nothing was known yet at 2019-01-01"):
+        months._as_of("2019-01-01", [], "2025-01")
+
+
+def test_rebuilds_go_and_take_what_killed_ones_have_left_but_not_one_that_runs() -> None:
+    at("2025-03-20")
+    deliver(WILAYAH, "2025-01"), deliver(DESA_3T, "2025-01"), deliver(DESA_4G, "2025-01")
+
+    def builds() -> list[int]:
+        with connect() as connection:
+            rows = connection.execute(
+                "select id from ops.build where purpose = 'rebuild' order by id"
+            ).fetchall()
+            return [row["id"] for row in rows]
+
+    warehouse.open_build("2025-01", "2025-01", "rebuild")  # its process was killed
+    with warehouse.rebuilding("2025-01", cutoff=None, without=[]) as first:
+        assert builds() == [first]
+        with warehouse.rebuilding("2025-01", cutoff=None, without=[]) as second:
+            assert builds() == [first, second]
+        assert builds() == [first]
+    assert builds() == []
+
+
+def test_one_dbt_at_a_time_runs_on_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    running, most = 0, 0
+
+    class Slow:
+        """Stands for dbt."""
+
+        def invoke(self, _: list[str]) -> SimpleNamespace:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            time.sleep(0.3)
+            running -= 1
+            return SimpleNamespace(success=True, result=None, exception=None)
+
+    monkeypatch.setattr("dbt.cli.main.dbtRunner", Slow)
+    with ThreadPoolExecutor(3) as pool:
+        assert [each.result() for each in [pool.submit(warehouse.dbt, "build") for _ in range(3)]] == [[]] * 3
+    assert most == 1
+
+
+def test_two_may_write_the_sources_of_dbt_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "dbt_project", tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        for each in [pool.submit(warehouse.write_sources) for _ in range(40)]:
+            each.result()
+    assert [path.name for path in (tmp_path / "models" / "staging").iterdir()] == ["_sources.yml"]
+
+
 def test_a_month_is_due_once_and_again_when_its_own_inputs_change() -> None:
+    begin_with("2025-01")
     at("2025-02-20")
     deliver(WILAYAH, "2025-01"), deliver(DESA_3T, "2025-01")
     assert plan() is None
@@ -125,6 +275,7 @@ def test_a_month_is_due_once_and_again_when_its_own_inputs_change() -> None:
 
 
 def test_the_running_month_is_never_due() -> None:
+    begin_with("2025-01")
     at("2025-01-31")
     deliver(WILAYAH, "2025-01"), deliver(DESA_3T, "2025-01")
     for feed in (DESA_4G, ANGGARAN, BTS, KEWAJIBAN):

@@ -9,7 +9,7 @@ from pantau import lateness, warehouse
 from pantau.close import plan, waiting
 from pantau.database import connect
 from pantau.report.files import write
-from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G, Stage
+from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G, Stage, begin_with
 from tests.integration.test_bridge import close
 from tests.integration.test_gate import pantau
 
@@ -36,6 +36,7 @@ def printed(release: int) -> dict[str, str]:
 
 
 def test_a_month_waits_carries_and_omits_and_a_late_part_restates_it(stage: Stage) -> None:
+    begin_with(PERIOD)
     stage.at("2026-10-15")  # the last day of grace
     stage.deliver(DESA_3T, "2026-01")
     for part in PARTS:

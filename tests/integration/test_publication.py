@@ -168,7 +168,7 @@ def test_an_approval_counts_only_with_its_entry_and_its_warnings(marts: Marts) -
         connection.execute(
             "insert into ops.approval select id, release_hash, page_hash, 'Menteri', '[]', 1 from ops.release"
         )
-    with pytest.raises(PantauError, match=r"ops.approval/entry 1"):
+    with pytest.raises(PantauError, match=r"ops.approval_given/entry 1"):
         release.publish(made)
     assert published() == {}
 

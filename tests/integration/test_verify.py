@@ -118,7 +118,7 @@ FORGED = (
     f"update {FACT} set terjangkau_4g = true where not terjangkau_4g",
     "update ops.figure set numerator = numerator + 1 where indicator_id in ('K1', 'K2')",
     "update ops.candidate c set release_hash = repeat('a', 64)",
-    "update ops.approval set release_hash = repeat('a', 64)",
+    "update ops.approval_given set release_hash = repeat('a', 64)",
 )
 MANIPULATIONS: dict[str, tuple[str, str]] = {
     "rows of a reading": (FORGED[0], f"raw.{DESA_4G}/reading "),
@@ -159,9 +159,9 @@ MANIPULATIONS: dict[str, tuple[str, str]] = {
         "create or replace view ops.published as select c.period, min(c.id) as release_id from ops.candidate c group by 1",
         "view ops.published",
     ),
-    "who approved": ("update ops.approval set approver = 'Menteri'", "ops.approval/entry "),
+    "who approved": ("update ops.approval_given set approver = 'Menteri'", "ops.approval_given/entry "),
     "an approval by nobody": (
-        "insert into ops.approval select max(id) + 1, '', '', 'Menteri', '[]', 1 from ops.candidate", "ops.approval/entry 1",
+        "insert into ops.approval_given select max(id) + 1, '', '', 'Menteri', '[]', 1 from ops.candidate", "ops.approval_given/entry 1",
     ),
     "the manifest": ("update ops.build_input set how = 'carried' where how = 'own'", "ops.build_input/build "),
     "the cut-off": ("update ops.build set cutoff = cutoff - 1", "ops.build/entry "),
@@ -221,7 +221,7 @@ def test_a_forgery_that_agrees_with_itself_is_found(programme: str) -> None:
         for statement in FORGED:
             connection.execute(statement)
         found = {failure.what.split("/")[0] for failure in found_in(connection)}
-    assert {f"raw.{DESA_4G}", FACT, "ops.figure", "ops.candidate", "ops.approval"} <= found
+    assert {f"raw.{DESA_4G}", FACT, "ops.figure", "ops.candidate", "ops.approval_given"} <= found
 
 
 def test_a_chain_that_was_built_anew_is_found_by_its_witness(programme: str) -> None:
@@ -246,7 +246,7 @@ def test_an_entry_that_was_appended_by_hand_is_found(programme: str) -> None:
     with changed() as connection:
         ledger.append(connection, "approval", {"release": 1, "approver": "Menteri"})
         found = [failure.what for failure in found_in(connection)]
-    assert any(each.startswith("ops.approval/entry ") for each in found), found
+    assert any(each.startswith("ops.approval_given/entry ") for each in found), found
 
 
 @pytest.mark.parametrize(

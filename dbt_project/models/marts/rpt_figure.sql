@@ -51,6 +51,13 @@ total as (
         end as breakdown_columns,
         coalesce(kabupaten_kode, provinsi_kode, '00') as place,
         concat_ws(':', tiga_t, versi_anggaran, kelompok_belanja, operator, klaim) as breakdown,
+        -- each column that is grouped by has a value: of those that are not, grouping() counts one each
+        num_nonnulls(provinsi_kode, kabupaten_kode, tiga_t, versi_anggaran, kelompok_belanja, operator, klaim)
+        + bit_count(
+            grouping(
+                provinsi_kode, kabupaten_kode, tiga_t, versi_anggaran, kelompok_belanja, operator, klaim
+            )::bit(7)
+        ) = 7 as is_named,
         sum(numerator) as numerator,
         sum(denominator) as denominator
     from component
@@ -92,5 +99,6 @@ inner join {{ ref('stg_pantau__indicator_grain') }} as grain
         and total.indicator_version = grain.version
         and total.place_level = grain.place_level
         and total.breakdown_columns = grain.breakdown
--- a month may lack what breaks an indicator down (sites without a 3T list): then it has the whole alone
-where (total.breakdown = '') = (total.breakdown_columns = '')
+-- a month may lack what breaks an indicator down (sites without a 3T list), of a row only the province may be
+-- known: that counts in the whole alone, which has its key already
+where total.is_named

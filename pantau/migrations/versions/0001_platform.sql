@@ -21,6 +21,9 @@ create table ops.delivery (
   validator text not null default '');
 create table ops.delivery_file (delivery_id bigint references ops.delivery, no smallint, name text not null,
   sha256 text not null, bytes bigint not null, primary key (delivery_id, no));
+create table ops.poll (                       -- when an owner was last asked, and how often the same content came again
+  feed text, part text, period text, delivery_id bigint not null references ops.delivery,
+  asked_at timestamptz not null, times bigint not null, primary key (feed, part, period));
 create table ops.reading (
   id bigint generated always as identity primary key, delivery_id bigint not null references ops.delivery,
   contract_version text not null, register_reading_id bigint references ops.reading,
@@ -82,8 +85,12 @@ create view ops.release as
 create table ops.figure (release_id bigint references ops.candidate, indicator_id text, indicator_version integer not null,
   period text not null, place text, breakdown text, numerator numeric not null, denominator numeric not null, value numeric,
   primary key (release_id, indicator_id, place, breakdown));
-create table ops.approval (release_id bigint primary key references ops.candidate, release_hash text not null, page_hash text not null,
-  approver text not null, acknowledged jsonb not null, ledger_no bigint not null references ops.ledger);
+create table ops.approval_given (release_id bigint not null references ops.candidate, release_hash text not null, page_hash text not null,
+  approver text not null, acknowledged jsonb not null, ledger_no bigint primary key references ops.ledger);
+create table ops.withdrawal (approval_no bigint primary key references ops.approval_given, withdrawn_by text not null, why text not null,
+  ledger_no bigint not null references ops.ledger);
+create view ops.approval as                   -- those that stand: at most one of a release; rows are inserted through it
+  select * from ops.approval_given a where not exists (select from ops.withdrawal w where w.approval_no = a.ledger_no);
 create table ops.publication (release_id bigint primary key references ops.candidate, ledger_no bigint not null references ops.ledger);
 create view ops.published as                  -- the pointer: of each period the release that was published last
   select distinct on (c.period) c.period, p.release_id from ops.publication p join ops.candidate c on c.id = p.release_id
@@ -131,7 +138,8 @@ declare t text;
 begin
   foreach t in array array['ledger','clock_setting','register_version','delivery','delivery_file','reading','reading_file',
                            'quarantine','set_aside','control_total','build_end','check_run','check_result','finding',
-                           'finding_row','candidate','supersession','figure','approval','publication','report'] loop
+                           'finding_row','candidate','supersession','figure','approval_given','withdrawal','publication',
+                           'report'] loop
     execute format('create trigger append_only before update or delete on ops.%I for each row execute function ops.refuse_change()', t);
     execute format('create trigger no_truncate before truncate on ops.%I for each statement execute function ops.refuse_change()', t);
   end loop;

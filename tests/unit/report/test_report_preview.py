@@ -48,6 +48,12 @@ def test_a_released_report_is_not_written_by_hand():
     assert "--preview" in done.exception.next_step
 
 
+def test_a_report_is_one_of_a_month():
+    done = CliRunner().invoke(cli.app, ["report", "--preview"])
+    assert isinstance(done.exception, PantauError)
+    assert done.exception.what == "Which report?"
+
+
 def test_a_change_is_rendered_and_a_fault_is_told(templates):
     told: list[str] = []
     texts = templates / "nasional" / "texts.yml"
