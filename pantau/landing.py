@@ -16,8 +16,8 @@ from pantau import catalogue, clock, ledger, periods
 from pantau.catalogue import Feed
 from pantau.database import Connection, connect
 from pantau.errors import PantauError
-from pantau.fetch import Fetched, Held, Order, fetch, inbox_periods
-from pantau.progress import step
+from pantau.fetch import Fetched, Held, Order, fetch, inbox
+from pantau.progress import log, step
 from pantau.settings import settings
 
 
@@ -25,7 +25,8 @@ def due_periods(feed_name: str, *, everything: bool = False) -> list[dict[str, s
     """The parts and periods that a run of the feed pulls now: a feed heals itself.
 
     Those that have begun (lists) or ended (months) and are missing, unread or inside the feed's window of
-    restatements; all of them with `everything`. Of an inbox, what lies in it.
+    restatements; all of them with `everything`. Of an inbox all that lies in it: what is no month,
+    `pull` refuses.
     """
     feed = catalogue.feed(feed_name)
     with connect() as connection:
@@ -40,7 +41,9 @@ def due_periods(feed_name: str, *, everything: bool = False) -> list[dict[str, s
     done = {(row["part"], row["period"]) for row in rows}
     begun = periods.start if feed.takes == "newest_effective" else periods.end
     if feed.transport.kind == "inbox":
-        known, everything = inbox_periods(feed), True
+        known, everything = inbox.lying(feed), True
+        if not known:
+            log.info("%s", f"nothing lies in {settings.inbox / feed.name}")
     else:
         known = [p for p in feed.periods_until(periods.of(now)) if begun(p) <= now]
     window = periods.shift(periods.of(now), -feed.restates_for_months)
@@ -60,6 +63,8 @@ def pull(feed_name: str, period: str, part: str = "", *, connection_uri: str = "
     """
     feed = catalogue.feed(feed_name)
     with connect() as connection:
+        if feed.transport.kind == "inbox":
+            inbox.check(feed, period, clock.now(connection))
         newest = newest_delivery(connection, feed.name, part, period)
         files = connection.execute(
             "select sha256 from ops.delivery_file where delivery_id = %s",

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from pantau.errors import PantauError
 
 JAKARTA = ZoneInfo("Asia/Jakarta")
-_PATTERN = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+_PATTERN = re.compile(r"2[01][0-9]{2}-(0[1-9]|1[0-2])")
 
 
 def check(period: str) -> str:

@@ -20,6 +20,7 @@ def examine() -> Iterator[Finding]:
     alone: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("Python", machine.python), ("libraries", machine.libraries), ("fonts", machine.fonts),
         ("folders", machine.folders), ("secrets", machine.secrets), ("catalogue", machine.feeds),
+        ("inbox", machine.brought),
     ]  # fmt: skip
     with_database: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("database", database.server), ("versions", database.versions), ("clock", database.product_clock),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from pantau import catalogue, keys
 from pantau.doctor.finding import Finding, State
+from pantau.fetch import inbox
 from pantau.settings import settings
 
 _GIB = 1 << 30
@@ -112,3 +113,12 @@ def secrets() -> Iterator[Finding]:
 def feeds() -> Iterator[Finding]:
     """Whether the catalogue can be read."""
     yield Finding("catalogue", "ok", f"{len(catalogue.load())} feeds")
+
+
+def brought() -> Iterator[Finding]:
+    """Whether the inbox holds something that no feed reads."""
+    strays = inbox.strays()
+    for stray in strays[:10]:
+        yield Finding("inbox", "attention", stray.what, stray.next_step)
+    if not strays:
+        yield Finding("inbox", "ok", "nothing lies there that no feed reads")
