@@ -189,16 +189,28 @@ def decide(delivery: int, kind: str, by: str, why: str) -> int:
 
     Args:
         kind: `rejection` or `reinstatement`.
+
+    Raises:
+        PantauError: there is no such delivery, or no reason is given.
     """
+    if not why.strip():
+        raise PantauError(
+            f"A {kind} needs a reason, which the ledger keeps.",
+            where={"delivery": delivery},
+            next_step="Say it by `--why`.",
+        )
     with connect() as connection:
         found = connection.execute("select * from ops.delivery where id = %s", [delivery]).fetchone()
         if not found:
-            raise PantauError(
-                f"There is no delivery {delivery}.", next_step="`pantau delivery list` shows them."
-            )
+            raise no_delivery(delivery)
         place = {name: found[name] for name in ("feed", "part", "period")}
         what = {"delivery": delivery, **place, "by": by, "why": why}
         return ledger.append(connection, kind, what)
+
+
+def no_delivery(delivery: int) -> PantauError:
+    """What to tell who names one that never came."""
+    return PantauError(f"There is no delivery {delivery}.", next_step="`pantau delivery list` shows them.")
 
 
 def late_days(feed: Feed, period: str, known_at: datetime) -> int | None:

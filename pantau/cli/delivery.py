@@ -5,15 +5,19 @@ from typing import Annotated
 
 import typer
 
-from pantau.cli.console import By, ready, table, tell
+from pantau import catalogue, periods
+from pantau.cli.console import By, Most, ready, table, tell
 from pantau.database import connect
+from pantau.landing import decide, no_delivery
 
 commands = typer.Typer(no_args_is_help=True, help="What arrived, and decisions about it.")
 
 
 @commands.command("list")
-def delivery_list(feed: str = "", period: str = "", limit: int = 40) -> None:
+def delivery_list(feed: str = "", period: str = "", limit: Most = 40) -> None:
     """Deliveries, the newest first."""
+    if period:
+        periods.check(period)
     with ready(), connect() as connection:
         found = connection.execute(
             "select d.*, r.accepted, r.refused, r.set_aside,"
@@ -24,6 +28,8 @@ def delivery_list(feed: str = "", period: str = "", limit: int = 40) -> None:
             " order by d.id desc limit %(limit)s",
             {"feed": feed, "period": period, "limit": limit},
         ).fetchall()
+        if feed and not found:
+            catalogue.feed(feed)  # a feed that was taken out of the catalogue keeps its deliveries
         table(
             "Deliveries",
             [">id", "feed", "part", "period", "known", "content", ">accepted", ">refused", ">set aside", "state"],
@@ -39,9 +45,19 @@ def delivery_list(feed: str = "", period: str = "", limit: int = 40) -> None:
 
 
 @commands.command("show")
-def delivery_show(delivery: int, limit: int = 20) -> None:
+def delivery_show(delivery: int, limit: Most = 20) -> None:
     """The refused rows of a delivery's newest reading: place, value, rule, and what may have been meant."""
     with ready(), connect() as connection:
+        known = connection.execute(
+            "select d.feed, r.refused from ops.delivery d left join lateral (select refused from ops.reading"
+            " where delivery_id = d.id order by id desc limit 1) r on true where d.id = %s",
+            [delivery],
+        ).fetchone()
+        if not known:
+            raise no_delivery(delivery)
+        if known["refused"] is None:
+            tell(f"Delivery {delivery} is not read: `pantau pull {known['feed']}` reads it or says why not.")
+            return
         found = connection.execute(
             "select q.*, f.name, x.first_file_row + q.source_row - x.first_source_row as file_row"
             " from ops.reading r join ops.quarantine q on q.reading_id = r.id"
@@ -58,13 +74,13 @@ def delivery_show(delivery: int, limit: int = 20) -> None:
                 for q in found
             ],
         )
+        if len(found) == limit:
+            tell(f"These are the first {limit}; {known['refused']:,} row(s) are refused in all.")
 
 
 @commands.command("reject")
 def delivery_reject(delivery: int, why: Annotated[str, typer.Option(help="Why.")], by: By = "") -> None:
     """Leave a delivery out of every build from now on."""
-    from pantau.landing import decide
-
     with ready():
         decide(delivery, "rejection", by or getpass.getuser(), why)
         tell(f"Delivery {delivery} is rejected. `pantau close` closes what that changes.")
@@ -73,7 +89,6 @@ def delivery_reject(delivery: int, why: Annotated[str, typer.Option(help="Why.")
 @commands.command("reinstate")
 def delivery_reinstate(delivery: int, why: Annotated[str, typer.Option(help="Why.")], by: By = "") -> None:
     """Take a rejection back."""
-    from pantau.landing import decide
-
     with ready():
         decide(delivery, "reinstatement", by or getpass.getuser(), why)
+        tell(f"Delivery {delivery} counts again. `pantau close` closes what that changes.")

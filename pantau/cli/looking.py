@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from pantau import catalogue, periods
-from pantau.cli.console import console, ready, table, tell
+from pantau.cli.console import Most, head, ready, table, tell
 from pantau.database import connect
 from pantau.errors import PantauError
 
@@ -118,7 +118,7 @@ def lateness() -> None:
 
 
 @commands.command()
-def findings(period: Annotated[str, typer.Argument(help="2026-10")], rows: int = 5) -> None:
+def findings(period: Annotated[str, typer.Argument(help="2026-10")], rows: Most = 5) -> None:
     """What the checks found for a month's last build, with the first failing rows of each."""
     from pantau import checks
 
@@ -132,7 +132,7 @@ def findings(period: Annotated[str, typer.Argument(help="2026-10")], rows: int =
             raise PantauError(f"{period} has no build.", next_step=f"`pantau close {period}`.")
         gate = checks.gate(connection, build["id"])
         for found in (*gate.critical, *gate.warnings, *gate.infos):
-            console.rule(f"{found.severity} · {found.rule} · {found.rows:,} row(s)", align="left")
+            head(f"{found.severity} · {found.rule} · {found.rows:,} row(s)")
             tell(f"{found.sentence['en']}\nwho fixes: {found.fixer}")
             for row in connection.execute(
                 "select evidence from ops.finding_row where finding_id = %s order by no limit %s",
