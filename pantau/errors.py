@@ -46,3 +46,7 @@ class TransientError(PantauError):
 
 class BlockedError(PantauError):
     """The gate refuses a release. The command ends with exit code 2."""
+
+
+class NotSetUpError(PantauError):
+    """There is no database, or nothing of ours in it."""

@@ -193,6 +193,11 @@ def _start(data: Path) -> int:
     return port
 
 
+def is_there() -> bool:
+    """Whether a database is given, or an embedded one has been made."""
+    return bool(settings.database_url) or (settings.var / "postgres" / "PG_VERSION").exists()
+
+
 @contextmanager
 def running() -> Iterator[str]:
     """Yield the database's URL; start the embedded server if it is down, stop it when its last user leaves.

@@ -13,9 +13,11 @@ from psycopg.types.json import Jsonb
 
 from pantau import catalogue, checks, ledger, warehouse
 from pantau.database import Connection, airflow_database, connect, environment, is_missing, is_there, refused
-from pantau.errors import PantauError
+from pantau.errors import NotSetUpError, PantauError
 from pantau.read import raw
 from pantau.settings import settings
+
+BEGIN = "`pantau pull` or `pantau migrate` sets it up; `make demo` too, with simulated data."
 
 
 def prepare() -> None:
@@ -44,19 +46,38 @@ def prepare() -> None:
 
 def state() -> list[tuple[str, str, str]]:
     """What is to be brought up to date: its name, what the database has, what this code wants. Changes nothing."""
-    revision = stamp = ""
-    if is_there(settings.database_url):
-        with connect() as connection:
-            query = "select to_regclass('public.alembic_version') is not null as yes"
-            there = connection.execute(query).fetchone()
-            if there and there["yes"]:
-                row = connection.execute("select version_num from alembic_version").fetchone()
-                revision = row["version_num"] if row else ""
-        stamp = _prepared() or ""
+    stamp = _prepared() or "" if is_there(settings.database_url) else ""
     return [
-        ("Pantau's tables", revision, _revision_wanted()),
+        ("Pantau's tables", _revision(), _revision_wanted()),
         ("feeds and registers", stamp[:12], _stamp()[:12]),
     ]
+
+
+def require() -> None:
+    """Raise PantauError where the tables are not those of this code. Changes nothing.
+
+    Feeds and registers may be others: what came before them can be looked at.
+    """
+    has, wants = _revision(), _revision_wanted()
+    if not has:
+        raise NotSetUpError("The database is not set up yet.", next_step=BEGIN)
+    if has != wants:
+        raise PantauError(
+            f"The database's tables are at {has}, this code wants {wants}.", next_step="`pantau migrate`."
+        )
+
+
+def _revision() -> str:
+    """The version of the product's tables; empty where there are none."""
+    if not is_there(settings.database_url):
+        return ""
+    with connect() as connection:
+        query = "select to_regclass('public.alembic_version') is not null as yes"
+        there = connection.execute(query).fetchone()
+        if not there or not there["yes"]:
+            return ""
+        row = connection.execute("select version_num from alembic_version").fetchone()
+        return row["version_num"] if row else ""
 
 
 def _alembic() -> Config:

@@ -10,6 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pantau import periods, server, setup
+from pantau.errors import NotSetUpError
+from pantau.settings import settings
 from pantau.visible import visible, visible_lines
 
 console = Console(highlight=False, soft_wrap=True)
@@ -26,6 +28,25 @@ def ready() -> Iterator[None]:
     """A database with the product's tables, started if it is down and stopped again."""
     with server.running():
         setup.prepare()
+        yield
+
+
+@contextmanager
+def looking() -> Iterator[None]:
+    """The database as it is, started if it is down and stopped again: nothing is made or brought up to date."""
+    with existing():
+        setup.require()
+        yield
+
+
+@contextmanager
+def existing() -> Iterator[None]:
+    """A database that has been made before, whatever is in it."""
+    if not server.is_there():
+        raise NotSetUpError(
+            "There is no database yet.", where={"folder": settings.var / "postgres"}, next_step=setup.BEGIN
+        )
+    with server.running():
         yield
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pantau import catalogue, periods
-from pantau.cli.console import By, Most, ready, table, tell
+from pantau.cli.console import By, Most, looking, ready, table, tell
 from pantau.database import connect
 from pantau.landing import decide, no_delivery
 
@@ -18,7 +18,7 @@ def delivery_list(feed: str = "", period: str = "", limit: Most = 40) -> None:
     """Deliveries, the newest first."""
     if period:
         periods.check(period)
-    with ready(), connect() as connection:
+    with looking(), connect() as connection:
         found = connection.execute(
             "select d.*, r.accepted, r.refused, r.set_aside,"
             " exists (select from ops.rejected((select max(no) from ops.ledger)) x where x = d.id) as rejected"
@@ -47,7 +47,7 @@ def delivery_list(feed: str = "", period: str = "", limit: Most = 40) -> None:
 @commands.command("show")
 def delivery_show(delivery: int, limit: Most = 20) -> None:
     """The refused rows of a delivery's newest reading: place, value, rule, and what may have been meant."""
-    with ready(), connect() as connection:
+    with looking(), connect() as connection:
         known = connection.execute(
             "select d.feed, r.refused from ops.delivery d left join lateral (select refused from ops.reading"
             " where delivery_id = d.id order by id desc limit 1) r on true where d.id = %s",

@@ -75,9 +75,9 @@ def folders() -> Iterator[Finding]:
     """Whether the folders can be written, and have room."""
     for folder in (settings.var, settings.out, settings.inbox):
         name = f"folder {folder.name}"
+        there = next(p for p in (folder, *folder.parents) if p.exists())
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder) as file:
+            with tempfile.TemporaryFile(dir=there) as file:
                 file.write(b"1")
         except OSError as error:
             yield Finding(
@@ -87,10 +87,10 @@ def folders() -> Iterator[Finding]:
                 "Give it to the user that runs Pantau.",
             )
             continue
-        free = shutil.disk_usage(folder).free
+        free = shutil.disk_usage(there).free
         state: State = "problem" if free < _GIB else "attention" if free < 5 * _GIB else "ok"
         yield Finding(
-            name, state, f"{folder}, {free / _GIB:,.0f} GiB free",
+            name, state, f"{folder}, {free / _GIB:,.0f} GiB free{'' if there == folder else ', not made yet'}",
             "" if state == "ok" else "A year of deliveries and their tables needs some 5 GiB: make room.",
         )  # fmt: skip
 
