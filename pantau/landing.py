@@ -173,7 +173,7 @@ def _keep(source: Path) -> tuple[str, int]:
         target.parent.mkdir(parents=True, exist_ok=True)
         with open(source, "rb") as file:
             os.fsync(file.fileno())
-        source.chmod(0o444)
+        source.chmod(0o400)
         source.rename(target)
     return digest, target.stat().st_size
 

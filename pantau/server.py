@@ -78,9 +78,13 @@ def _run(*command: str | Path, quiet: bool = False) -> subprocess.CompletedProce
 
 
 def _hand_over(path: Path) -> None:
-    """Give a file or folder that we have just made to the user that the server runs as."""
+    """Give a file or folder that we have just made to the user that the server runs as, who must get through the
+    folders above it (and can read none)."""
     if user := _guise()[1]:
         os.chown(path, user["user"], user["group"])
+        for folder in path.parents:
+            if folder == settings.var or settings.var in folder.parents:
+                folder.chmod(folder.stat().st_mode | 0o011)
 
 
 def _initialise(data: Path, password: Path) -> None:

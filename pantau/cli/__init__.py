@@ -39,6 +39,9 @@ def _complain(text: str, style: str = "") -> None:
 
 def main() -> None:
     """Run a command; tell errors to a person. Ctrl-C ends it with 130, and what it has started with it."""
+    os.umask(
+        0o077
+    )  # delivered bytes, logs, keys and reports are for their owner, in all processes that we start
     # What nobody foresaw may have delivered text in it.
     sys.excepthook = lambda *error: _complain("".join(traceback.format_exception(*error)))
     for each in _STOPS:

@@ -1,5 +1,6 @@
 """The embedded server after crashes and restored backups: ours is found, a stranger is left alone."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -107,3 +108,18 @@ def test_where_there_is_no_server_yet_a_lost_password_is_nothing(ours: Path) -> 
     shutil.rmtree(ours)
     with server.running():
         assert server._port(ours) is not None
+
+
+def test_who_the_server_runs_as_gets_through_folders_that_are_our_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "var", tmp_path / "var")
+    monkeypatch.setattr(server, "_guise", lambda: ([], {"user": os.geteuid(), "group": os.getegid()}))
+    log = tmp_path / "var" / "log" / "postgres.log"
+    log.parent.mkdir(parents=True)
+    for folder in (tmp_path, log.parent.parent, log.parent):
+        folder.chmod(0o700)
+    log.touch()
+    server._hand_over(log)
+    modes = [folder.stat().st_mode & 0o777 for folder in (log.parent, log.parent.parent, tmp_path)]
+    assert modes == [0o711, 0o711, 0o700]
