@@ -8,7 +8,6 @@ import typer
 from pantau import catalogue, periods
 from pantau.cli.console import By, Most, looking, ready, table, tell
 from pantau.database import connect
-from pantau.landing import decide, no_delivery
 
 commands = typer.Typer(no_args_is_help=True, help="What arrived, and decisions about it.")
 
@@ -47,6 +46,8 @@ def delivery_list(feed: str = "", period: str = "", limit: Most = 40) -> None:
 @commands.command("show")
 def delivery_show(delivery: int, limit: Most = 20) -> None:
     """The refused rows of a delivery's newest reading: place, value, rule, and what may have been meant."""
+    from pantau.landing import no_delivery
+
     with looking(), connect() as connection:
         known = connection.execute(
             "select d.feed, r.refused from ops.delivery d left join lateral (select refused from ops.reading"
@@ -81,6 +82,8 @@ def delivery_show(delivery: int, limit: Most = 20) -> None:
 @commands.command("reject")
 def delivery_reject(delivery: int, why: Annotated[str, typer.Option(help="Why.")], by: By = "") -> None:
     """Leave a delivery out of every build from now on."""
+    from pantau.landing import decide
+
     with ready():
         decide(delivery, "rejection", by or getpass.getuser(), why)
         tell(f"Delivery {delivery} is rejected. `pantau close` closes what that changes.")
@@ -89,6 +92,8 @@ def delivery_reject(delivery: int, why: Annotated[str, typer.Option(help="Why.")
 @commands.command("reinstate")
 def delivery_reinstate(delivery: int, why: Annotated[str, typer.Option(help="Why.")], by: By = "") -> None:
     """Take a rejection back."""
+    from pantau.landing import decide
+
     with ready():
         decide(delivery, "reinstatement", by or getpass.getuser(), why)
         tell(f"Delivery {delivery} counts again. `pantau close` closes what that changes.")
