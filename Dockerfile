@@ -16,7 +16,7 @@ COPY . .
 RUN .venv/bin/python -m compileall -q .venv pantau simulator dags \
  && .venv/bin/python -c 'from pantau.warehouse import write_sources; write_sources()' \
  && useradd --uid 10001 --create-home --shell /usr/sbin/nologin pantau \
- && install -d -o pantau -g pantau /data /data/var /data/out /data/inbox
+ && install -d -m 700 -o pantau -g pantau /data /data/var /data/out /data/inbox
 
 ENV PATH=/pantau/.venv/bin:$PATH \
     PANTAU_VAR=/data/var \

@@ -37,7 +37,7 @@ def plan(
     left_out = sorted(without)
     for name in left_out:
         catalogue.feed(name)
-    if left_out and not (by and why):
+    if left_out and not (by.strip() and why.strip()):
         raise PantauError(
             "Leaving a feed out is a decision that the ledger keeps.", next_step="Say `--by` and `--why`."
         )

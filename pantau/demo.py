@@ -20,7 +20,7 @@ import httpx
 
 from pantau import checks, clock, release, setup
 from pantau.close import plan
-from pantau.database import connect
+from pantau.database import connect, is_there
 from pantau.errors import PantauError
 from pantau.periods import JAKARTA
 from pantau.report.files import path_of
@@ -132,6 +132,28 @@ def connections(at: dict[str, Any]) -> dict[str, str]:
     return found
 
 
+def refuse_real_data() -> None:
+    """Raise PantauError where this database holds a real delivery: what is simulated would stand among such ones,
+    and the clock, once set, does not go back."""
+    if not is_there(settings.database_url):
+        return
+    with connect() as connection:
+        there = connection.execute("select to_regclass('ops.delivery') is not null as yes").fetchone()
+        if not there or not there["yes"]:
+            return
+        real = connection.execute(
+            "select id, feed, period from ops.delivery where not simulated order by id limit 1"
+        ).fetchone()
+    if real:
+        raise PantauError(
+            "This database holds real deliveries: those of the simulator would stand among them.",
+            where={"feed": real["feed"], "period": real["period"], "delivery": real["id"]},
+            next_step="Give the simulated ones a database and folders of their own: another DATABASE_URL, or another "
+            "PANTAU_VAR for the embedded one, and another PANTAU_INBOX and PANTAU_OUT. The running system starts "
+            "without them by `pantau up --without-simulator`.",
+        )
+
+
 def bring_registers() -> None:
     """Put the registers of regions into the inbox, as a person would; what a person brought stays."""
     for period, name in REGISTERS.items():
@@ -159,8 +181,12 @@ def run(tell: Tell, table: TellTable, seed: int = 1, provinces: str = "") -> Non
     Args:
         seed: of the simulated programme.
         provinces: codes such as `93,96` for a smaller programme; the registers in the inbox must fit it.
+
+    Raises:
+        PantauError: this database holds real deliveries; nothing is changed then.
     """
     begun = time.monotonic()
+    refuse_real_data()
     bring_registers()
     with stage(tell, "--seed", str(seed), "--provinces", provinces) as (runner, simulator):
         walk(runner, simulator, tell)

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from pantau.visible import visible, visible_lines
+
 _runbook = ""
 
 
@@ -25,13 +27,13 @@ class PantauError(Exception):
         super().__init__(what)
 
     def __str__(self) -> str:
-        place = ", ".join(f"{k} {v}" for k, v in self.where.items() if v is not None and v != "")
+        place = ", ".join(f"{k} {visible(v)}" for k, v in self.where.items() if v is not None and v != "")
         return "\n".join(
             line
             for line in (
-                self.what,
+                visible_lines(self.what),
                 f"  where: {place}" if place else "",
-                f"  next:  {self.next_step}" if self.next_step else "",
+                f"  next:  {visible_lines(self.next_step)}" if self.next_step else "",
                 f"  more:  {_runbook}" if _runbook else "",
             )
             if line
@@ -44,3 +46,7 @@ class TransientError(PantauError):
 
 class BlockedError(PantauError):
     """The gate refuses a release. The command ends with exit code 2."""
+
+
+class NotSetUpError(PantauError):
+    """There is no database, or nothing of ours in it."""

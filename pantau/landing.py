@@ -19,9 +19,9 @@ from pantau import catalogue, clock, ledger, locks, periods
 from pantau.catalogue import Feed
 from pantau.database import Connection, connect
 from pantau.errors import PantauError
-from pantau.fetch import Fetched, Held, Order, fetch, inbox_periods
+from pantau.fetch import Fetched, Held, Order, fetch, inbox
 from pantau.locks import Lock
-from pantau.progress import step
+from pantau.progress import log, step
 from pantau.settings import settings
 
 
@@ -29,7 +29,8 @@ def due_periods(feed_name: str, *, everything: bool = False) -> list[dict[str, s
     """The parts and periods that a run of the feed pulls now: a feed heals itself.
 
     Those that have begun (lists) or ended (months) and are missing, unread or inside the feed's window of
-    restatements; all of them with `everything`. Of an inbox, what lies in it.
+    restatements; all of them with `everything`. Of an inbox all that lies in it: what is no month,
+    `pull` refuses.
     """
     feed = catalogue.feed(feed_name)
     with connect() as connection:
@@ -44,7 +45,9 @@ def due_periods(feed_name: str, *, everything: bool = False) -> list[dict[str, s
     done = {(row["part"], row["period"]) for row in rows}
     begun = periods.start if feed.takes == "newest_effective" else periods.end
     if feed.transport.kind == "inbox":
-        known, everything = inbox_periods(feed), True
+        known, everything = inbox.lying(feed), True
+        if not known:
+            log.info("%s", f"nothing lies in {settings.inbox / feed.name}")
     else:
         known = [p for p in feed.periods_until(periods.of(now)) if begun(p) <= now]
     window = periods.shift(periods.of(now), -feed.restates_for_months)
@@ -70,6 +73,8 @@ def pull(feed_name: str, period: str, part: str = "", *, connection_uri: str = "
     sweep()
     with connect() as connection:
         clock.check_begun(connection, period, feed=feed.name, part=part)
+        if feed.transport.kind == "inbox":
+            inbox.check(feed, period, clock.now(connection))
         newest = newest_delivery(connection, feed.name, part, period)
         held = _held(connection, newest)
     with step("pull", f"{feed.name} {period} {part}".rstrip()) as done, _spool() as spool:
@@ -237,7 +242,7 @@ def _keep(source: Path) -> tuple[str, int]:
     target = path_of(digest)
     if not _is_whole(digest, size):
         target.parent.mkdir(parents=True, exist_ok=True)
-        source.chmod(0o444)
+        source.chmod(0o400)
         _sync(source)
         source.rename(target)
         _sync(target.parent)
@@ -295,13 +300,20 @@ def decide(delivery: int, kind: str, by: str, why: str) -> int:
 
     Args:
         kind: `rejection` or `reinstatement`.
+
+    Raises:
+        PantauError: there is no such delivery, or no reason is given.
     """
+    if not why.strip():
+        raise PantauError(
+            f"A {kind} needs a reason, which the ledger keeps.",
+            where={"delivery": delivery},
+            next_step="Say it by `--why`.",
+        )
     with connect() as connection:
         found = connection.execute("select * from ops.delivery where id = %s", [delivery]).fetchone()
         if not found:
-            raise PantauError(
-                f"There is no delivery {delivery}.", next_step="`pantau delivery list` shows them."
-            )
+            raise no_delivery(delivery)
         place = {name: found[name] for name in ("feed", "part", "period")}
         if kind == "reinstatement" and not _is_rejected(connection, delivery):
             raise PantauError(
@@ -319,6 +331,11 @@ def _is_rejected(connection: Connection, delivery: int) -> bool:
         [ledger.head(connection), delivery],
     ).fetchone()
     return bool(row and row["yes"])
+
+
+def no_delivery(delivery: int) -> PantauError:
+    """What to tell who names one that never came."""
+    return PantauError(f"There is no delivery {delivery}.", next_step="`pantau delivery list` shows them.")
 
 
 def late_days(feed: Feed, period: str, known_at: datetime) -> int | None:

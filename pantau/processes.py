@@ -76,6 +76,7 @@ def _airflow(*arguments: str) -> Callable[[], list[str]]:
 
 def _simulator() -> list[str]:
     """The simulator of the programme that the demo has begun, else of the whole one; with its registers."""
+    demo.refuse_real_data()
     demo.bring_registers()
     state = settings.var / "simulator"
     truth = state / "truth.jsonl"
@@ -240,13 +241,8 @@ def follow_simulator() -> datetime:
     Raises:
         PantauError: this database holds real deliveries.
     """
+    demo.refuse_real_data()
     with connect() as connection:
         if not clock.is_set(connection):
-            real = connection.execute("select id from ops.delivery where not simulated limit 1").fetchone()
-            if real:
-                raise PantauError(
-                    "This database holds real deliveries: the simulator's would stand among them.",
-                    next_step="Start without it (`pantau up --without-simulator`), or begin a database for the demo.",
-                )
             clock.set_to(connection, simulator_clock())
         return clock.now(connection)

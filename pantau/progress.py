@@ -9,6 +9,7 @@ from typing import Any
 
 from pantau import errors
 from pantau.settings import settings
+from pantau.visible import visible, visible_lines
 
 log = logging.getLogger("pantau.step")
 
@@ -27,7 +28,8 @@ def step(name: str, subject: str) -> Iterator[Step]:
     begun, result = time.monotonic(), Step()
     yield result
     rows = "" if result.rows is None else f"{result.rows:,} rows"
-    log.info("%-8s %-34s %14s %6.2f s  %s", name, subject, rows, time.monotonic() - begun, result.note)
+    told = f"{name:8} {subject:34} {rows:>14} {time.monotonic() - begun:6.2f} s  {result.note}"
+    log.info("%s", visible(told))
 
 
 def runbook(path: str) -> str:
@@ -48,4 +50,5 @@ def tell_failure(context: Mapping[str, Any]) -> None:
     """Log what a failed step says to people (Airflow's `on_failure_callback`)."""
     # Ends the group of lines that Airflow's page folds away, so that the address below can be clicked at once.
     logging.getLogger("pantau.group").error("::endgroup::")
-    log.error("%s", context.get("exception"), extra={"exception": context.get("exception")})
+    failed = context.get("exception")
+    log.error("%s", visible_lines(failed), extra={"exception": failed})

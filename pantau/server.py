@@ -13,7 +13,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -33,6 +33,9 @@ OPTIONS = {
     "timezone": "UTC",
     "log_min_messages": "warning",
 }
+
+_READY_S = 120  # a server that recovers from a crash takes its time
+_EMPTY_S = 5  # a lock file is written right after it is made
 
 
 def _binaries() -> Path:
@@ -75,9 +78,13 @@ def _run(*command: str | Path, quiet: bool = False) -> subprocess.CompletedProce
 
 
 def _hand_over(path: Path) -> None:
-    """Give a file or folder that we have just made to the user that the server runs as."""
+    """Give a file or folder that we have just made to the user that the server runs as, who must get through the
+    folders above it (and can read none)."""
     if user := _guise()[1]:
         os.chown(path, user["user"], user["group"])
+        for folder in path.parents:
+            if folder == settings.var or settings.var in folder.parents:
+                folder.chmod(folder.stat().st_mode | 0o011)
 
 
 def _initialise(data: Path, password: Path) -> None:
@@ -110,16 +117,60 @@ def _initialise(data: Path, password: Path) -> None:
     half.rename(data)
 
 
+def _require(password: Path) -> None:
+    if not password.is_file():
+        raise PantauError(
+            "The embedded database's password is missing; without it nothing can log in.",
+            where={"file": password},
+            next_step="Put it back from the backup that the folder postgres beside it comes from. Where it is lost: "
+            "docs/runbooks/running-system.md gives the database another.",
+        )
+
+
+def _server(data: Path) -> list[str] | None:
+    """What the running server says of itself in its `postmaster.pid`; None where none runs.
+
+    The file outlives a crash, and its number is another process's by then: only a server whose working folder is
+    this one is ours. What is left of a dead one is deleted, so that nothing logs in to, waits for or stops a stranger.
+    """
+    known = data / "postmaster.pid"
+    try:
+        told, young = known.read_text().split("\n"), time.time() - known.stat().st_mtime < _EMPTY_S
+    except FileNotFoundError:
+        return None
+    runs = _serves(told[0].lstrip("-"), data) if told[0] else young  # - before the number: for a single user
+    if not runs:
+        known.unlink(missing_ok=True)
+    return told if runs else None
+
+
+def _serves(number: str, data: Path) -> bool:
+    """Whether the process is a PostgreSQL that serves this folder."""
+    process = Path("/proc", number)
+    try:
+        program, *words = (process / "cmdline").read_bytes().decode().split("\0")
+        if not program.endswith("postgres"):
+            return False
+        try:
+            return (process / "cwd").samefile(data)  # it works in the folder that it serves
+        except PermissionError:  # another user's, as a server that runs as `nobody`: by what we have told it
+            return Path(words[words.index("-D") + 1]).samefile(data)
+    except (OSError, ValueError):  # it has ended, is a zombie, or is none that we would have started
+        return False
+
+
 def _port(data: Path) -> int | None:
     """The port of the running server, or None. One that a killed command left half started is waited for."""
-    known = data / "postmaster.pid"
-    while not _run(_binaries() / "pg_ctl", "-D", data, "status").returncode:
-        with suppress(FileNotFoundError):  # it ends at this moment
-            told = known.read_text().split("\n")
-            if told[7:] and told[7].strip() == "ready":
-                if Path("/proc", told[0], "cmdline").read_bytes().split(b"\0")[0].endswith(b"postgres"):
-                    return int(told[3])
-                known.unlink()  # it was killed; its number is a zombie's or another process's by now
+    until = time.monotonic() + _READY_S
+    while (told := _server(data)) is not None:
+        if told[7:] and told[7].strip() == "ready":
+            return int(told[3])
+        if time.monotonic() > until:
+            raise PantauError(
+                f"PostgreSQL runs and is not ready after {_READY_S} s.",
+                where={"folder": data, "process": told[0]},
+                next_step=f"Read the end of {data.parent / 'log' / 'postgres.log'}; `pantau stop` ends it.",
+            )
         time.sleep(0.1)
     return None
 
@@ -146,6 +197,11 @@ def _start(data: Path) -> int:
     return port
 
 
+def is_there() -> bool:
+    """Whether a database is given, or an embedded one has been made."""
+    return bool(settings.database_url) or (settings.var / "postgres" / "PG_VERSION").exists()
+
+
 @contextmanager
 def running() -> Iterator[str]:
     """Yield the database's URL; start the embedded server if it is down, stop it when its last user leaves.
@@ -161,6 +217,7 @@ def running() -> Iterator[str]:
         try:
             with _door():
                 _initialise(data, password)
+                _require(password)
                 port = _start(data)
                 fcntl.flock(users, fcntl.LOCK_SH)
             url = f"postgresql://{USER}:{password.read_text()}@127.0.0.1:{port}/pantau"
@@ -188,7 +245,9 @@ def _door(folder: Path | None = None) -> Iterator[None]:
 
 def stop(data: Path | None = None) -> None:
     """Stop the embedded server, if it runs."""
-    _run(_binaries() / "pg_ctl", "-D", data or settings.var / "postgres", "-m", "fast", "-w", "stop")
+    data = data or settings.var / "postgres"
+    if _server(data):
+        _run(_binaries() / "pg_ctl", "-D", data, "-m", "fast", "-w", "stop")
 
 
 def stop_unused() -> None:

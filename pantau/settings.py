@@ -23,8 +23,12 @@ class Settings(BaseSettings):
     dbt_project: Path = _CHECKOUT / "dbt_project"
     dags: Path = _CHECKOUT / "dags"
     database_url: str = Field(default="", validation_alias="DATABASE_URL")
-    audit_url: str = "http://localhost:8090"  # where readers of a report reach the audit pages
-    airflow_url: str = "http://localhost:8080"  # where people reach Airflow
+    # The ports at which people reach the two on this machine; in compose those of the host, not of the container.
+    audit_port: int = Field(default=8090, validation_alias="AUDIT_PORT")
+    airflow_port: int = Field(default=8080, validation_alias="AIRFLOW_PORT")
+    # Where readers of a report reach the audit pages, and people Airflow.
+    audit_url: str = Field(default_factory=lambda known: f"http://localhost:{known['audit_port']}")
+    airflow_url: str = Field(default_factory=lambda known: f"http://localhost:{known['airflow_port']}")
     docs_url: str = ""  # where docs/ can be read, for links to runbooks; empty: a path is named instead
     bind: str = "127.0.0.1"  # the address that our own servers listen on; a container's says 0.0.0.0
     simulator: bool = False  # whether the running system pulls from the simulator

@@ -12,10 +12,12 @@ from psycopg.types.json import Jsonb
 
 from pantau import catalogue, checks, ledger, locks, seal, tables, warehouse
 from pantau.database import Connection, airflow_database, connect, environment, is_missing, is_there, refused
-from pantau.errors import PantauError
+from pantau.errors import NotSetUpError, PantauError
 from pantau.locks import Lock
 from pantau.read import raw
 from pantau.settings import settings
+
+BEGIN = "`pantau pull` or `pantau migrate` sets it up; `make demo` too, with simulated data."
 
 
 def prepare() -> None:
@@ -35,7 +37,11 @@ def prepare() -> None:
         with tables.changing(connection):
             for feed in feeds.values():
                 raw.ensure(connection, feed)
-    warehouse.dbt("build", "--full-refresh", "--select", "path:seeds")
+    # With a seed's table go the views that take their columns from it; approvals and audit pages read these.
+    warehouse.dbt(
+        "build", "--full-refresh", "--exclude-resource-type", "unit_test", "--select", "path:seeds",
+        "path:seeds+1,path:models/staging", build=0,
+    )  # fmt: skip
     with connect() as connection:
         checks.ensure_views(connection, feeds)
         for name in warehouse.REGISTERS:
@@ -46,16 +52,32 @@ def prepare() -> None:
 
 def state() -> list[tuple[str, str, str]]:
     """What is to be brought up to date: its name, what the database has, what this code wants. Changes nothing."""
-    revision = stamp = ""
-    if is_there(settings.database_url):
-        revision, stamp = _revision(), _prepared() or ""
+    stamp = _prepared() or "" if is_there(settings.database_url) else ""
     return [
-        ("Pantau's tables", revision, _revision_wanted()),
+        ("Pantau's tables", _revision(), _revision_wanted()),
         ("feeds and registers", stamp[:12], _stamp()[:12]),
     ]
 
 
+def require() -> None:
+    """Raise PantauError where the tables are not those of this code. Changes nothing.
+
+    Feeds and registers may be others: what came before them can be looked at.
+    """
+    _refuse_older()
+    has, wants = _revision(), _revision_wanted()
+    if not has:
+        raise NotSetUpError("The database is not set up yet.", next_step=BEGIN)
+    if has != wants:
+        raise PantauError(
+            f"The database's tables are at {has}, this code wants {wants}.", next_step="`pantau migrate`."
+        )
+
+
 def _revision() -> str:
+    """The version of the product's tables; empty where there are none."""
+    if not is_there(settings.database_url):
+        return ""
     with connect() as connection:
         return tables.revision(connection)
 
@@ -67,8 +89,8 @@ def _refuse_older() -> None:
             f"The database was made by a version of Pantau ({revision}) that kept no hashes of what it stored: this one"
             " can prove nothing of it, and does not go on from it.",
             where={"database": environment()["PGDATABASE"]},
-            next_step="Begin anew: another database by DATABASE_URL, or `make reset` for the demo's own; the landed "
-            "bytes under var/landing stay, and feeds are pulled again.",
+            next_step="Begin anew: another database by DATABASE_URL, or `make reset` for the demo's own, which forgets "
+            "what it holds.",
         )
 
 

@@ -18,7 +18,7 @@ from typing import IO
 import httpx
 import psycopg
 
-from pantau import catalogue, clock, keys, locks, processes, setup
+from pantau import catalogue, clock, demo, keys, locks, processes, setup
 from pantau.database import airflow_url, connect
 from pantau.errors import PantauError
 from pantau.locks import Lock
@@ -41,6 +41,8 @@ def run(tell: Tell, simulated: bool = True) -> None:
         if simulated and (real := real_connections()):
             tell(f"The simulator stays off: {', '.join(real)} lead(s) to a real owner.")
             simulated = False
+        if simulated:
+            demo.refuse_real_data()
         os.environ["PANTAU_SIMULATOR"] = "true" if simulated else "false"
         _choose_ports(tell)
         with _runners_kept_out(), _System(tell) as system:

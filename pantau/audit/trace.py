@@ -8,6 +8,7 @@ from pantau.database import Connection, connect
 from pantau.errors import PantauError
 from pantau.landing import found_at, path_of
 from pantau.settings import settings
+from pantau.visible import visible
 
 _MOST = 12  # ranges of rows that are shown
 
@@ -138,15 +139,15 @@ def _part(
     lines = [
         f"{' '.join([feed, row['part']]).rstrip()}  ({row['how']}, period {row['source_period']}"
         f"{', SIMULATED' if row['simulated'] else ''})",
-        f"  delivery     {row['delivery']}, known {row['known_at']:%Y-%m-%d}, from {row['sender']}",
+        f"  delivery     {row['delivery']}, known {row['known_at']:%Y-%m-%d}, from {visible(row['sender'])}",
         f"  reading      {row['id']}: {row['rows']:,} rows = {row['accepted']:,} accepted + {row['refused']:,}"
         f" refused + {row['set_aside']:,} set aside; contract {row['contract_version']}",
     ]
     for place in rows.places_of(connection, row["id"]):
         shift = place.first_file_row - place.first
-        sheet = f" sheet {place.sheet}," if place.sheet else ""
+        sheet = f" sheet {visible(place.sheet)}," if place.sheet else ""
         lines += [
-            f"  file         {place.name}, {place.bytes:,} bytes,{sheet} rows {place.first_file_row:,}.."
+            f"  file         {visible(place.name)}, {place.bytes:,} bytes,{sheet} rows {place.first_file_row:,}.."
             f"{place.last + shift:,}",
             f"  sha256       {place.sha256}",
             f"  kept at      {path_of(place.sha256).relative_to(settings.var.parent)}{_damage(place.sha256)}",

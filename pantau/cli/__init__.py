@@ -6,13 +6,16 @@ Exit codes: 0 done; 2 blocked by the gate; 1 anything else.
 import os
 import signal
 import sys
+import traceback
 from contextlib import suppress
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from pantau.cli import delivery, looking, months, system
 from pantau.errors import BlockedError, PantauError
+from pantau.visible import visible_lines
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 for each in (months.commands, looking.commands, system.commands):
@@ -30,15 +33,24 @@ def _stop(number: int, _: object) -> None:
     sys.exit(128 + number)
 
 
+def _complain(text: str, style: str = "") -> None:
+    Console(stderr=True, highlight=False, soft_wrap=True).print(Text(visible_lines(text), style=style))
+
+
 def main() -> None:
     """Run a command; tell errors to a person. Ctrl-C ends it with 130, and what it has started with it."""
+    os.umask(
+        0o077
+    )  # delivered bytes, logs, keys and reports are for their owner, in all processes that we start
+    # What nobody foresaw may have delivered text in it.
+    sys.excepthook = lambda *error: _complain("".join(traceback.format_exception(*error)))
     for each in _STOPS:
         if signal.getsignal(each) != signal.SIG_IGN:  # as for `nohup`
             signal.signal(each, _stop)
     try:
         app()
     except PantauError as error:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(str(error), markup=False, style="red")
+        _complain(str(error), "red")
         sys.exit(2 if isinstance(error, BlockedError) else 1)
     except SystemExit as ended:
         sys.exit(

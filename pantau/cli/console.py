@@ -7,14 +7,19 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from pantau import periods, server, setup
+from pantau.errors import NotSetUpError
+from pantau.settings import settings
+from pantau.visible import visible, visible_lines
 
 console = Console(highlight=False, soft_wrap=True)
 if not console.is_terminal:
     console.width = 140  # a log has no width; tables in it are not to be squeezed into 80 columns
 
 By = Annotated[str, typer.Option(help="Who decides.")]
+Most = Annotated[int, typer.Option(min=1, help="Show no more than so many.")]
 Why = Annotated[str, typer.Option(help="Why; the ledger keeps it.")]
 
 
@@ -26,9 +31,33 @@ def ready() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def looking() -> Iterator[None]:
+    """The database as it is, started if it is down and stopped again: nothing is made or brought up to date."""
+    with existing():
+        setup.require()
+        yield
+
+
+@contextmanager
+def existing() -> Iterator[None]:
+    """A database that has been made before, whatever is in it."""
+    if not server.is_there():
+        raise NotSetUpError(
+            "There is no database yet.", where={"folder": settings.var / "postgres"}, next_step=setup.BEGIN
+        )
+    with server.running():
+        yield
+
+
 def tell(line: str) -> None:
-    """Print a line as it is."""
-    console.print(line, markup=False)
+    """Print a line, and let nothing in it command the terminal or the console."""
+    console.print(Text(visible_lines(line)))
+
+
+def head(line: str) -> None:
+    """Print a line as the head of what follows."""
+    console.rule(Text(visible(line)), align="left")
 
 
 def table(title: str, columns: list[str], rows: list[list[object]]) -> None:
@@ -39,7 +68,7 @@ def table(title: str, columns: list[str], rows: list[list[object]]) -> None:
             name.lstrip(">"), justify="right" if name.startswith(">") else "left", overflow="fold"
         )
     for row in rows:
-        shown.add_row(*("" if cell is None else str(cell) for cell in row))
+        shown.add_row(*(Text("" if cell is None else visible(cell)) for cell in row))
     console.print(shown)
 
 

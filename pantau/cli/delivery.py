@@ -5,19 +5,19 @@ from typing import Annotated
 
 import typer
 
-from pantau import periods
-from pantau.cli.console import By, ready, table, tell
+from pantau import catalogue, periods
+from pantau.cli.console import By, Most, looking, ready, table, tell
 from pantau.database import connect
 
 commands = typer.Typer(no_args_is_help=True, help="What arrived, and decisions about it.")
 
 
 @commands.command("list")
-def delivery_list(feed: str = "", period: str = "", limit: int = 40) -> None:
+def delivery_list(feed: str = "", period: str = "", limit: Most = 40) -> None:
     """Deliveries, the newest first."""
     if period:
         periods.check(period)
-    with ready(), connect() as connection:
+    with looking(), connect() as connection:
         found = connection.execute(
             "select d.*, r.accepted, r.refused, r.set_aside,"
             " exists (select from ops.rejected((select max(no) from ops.ledger)) x where x = d.id) as rejected"
@@ -27,6 +27,8 @@ def delivery_list(feed: str = "", period: str = "", limit: int = 40) -> None:
             " order by d.id desc limit %(limit)s",
             {"feed": feed, "period": period, "limit": limit},
         ).fetchall()
+        if feed and not found:
+            catalogue.feed(feed)  # a feed that was taken out of the catalogue keeps its deliveries
         table(
             "Deliveries",
             [">id", "feed", "part", "period", "known", "content", ">accepted", ">refused", ">set aside", "state"],
@@ -42,9 +44,21 @@ def delivery_list(feed: str = "", period: str = "", limit: int = 40) -> None:
 
 
 @commands.command("show")
-def delivery_show(delivery: int, limit: int = 20) -> None:
+def delivery_show(delivery: int, limit: Most = 20) -> None:
     """The refused rows of a delivery's newest reading: place, value, rule, and what may have been meant."""
-    with ready(), connect() as connection:
+    from pantau.landing import no_delivery
+
+    with looking(), connect() as connection:
+        known = connection.execute(
+            "select d.feed, r.refused from ops.delivery d left join lateral (select refused from ops.reading"
+            " where delivery_id = d.id order by id desc limit 1) r on true where d.id = %s",
+            [delivery],
+        ).fetchone()
+        if not known:
+            raise no_delivery(delivery)
+        if known["refused"] is None:
+            tell(f"Delivery {delivery} is not read: `pantau pull {known['feed']}` reads it or says why not.")
+            return
         found = connection.execute(
             "select q.*, f.name, x.first_file_row + q.source_row - x.first_source_row as file_row"
             " from ops.reading r join ops.quarantine q on q.reading_id = r.id"
@@ -61,6 +75,8 @@ def delivery_show(delivery: int, limit: int = 20) -> None:
                 for q in found
             ],
         )
+        if len(found) == limit:
+            tell(f"These are the first {limit}; {known['refused']:,} row(s) are refused in all.")
 
 
 @commands.command("reject")
@@ -80,4 +96,4 @@ def delivery_reinstate(delivery: int, why: Annotated[str, typer.Option(help="Why
 
     with ready():
         decide(delivery, "reinstatement", by or getpass.getuser(), why)
-        tell(f"Delivery {delivery} is reinstated. `pantau close` closes what that changes.")
+        tell(f"Delivery {delivery} counts again. `pantau close` closes what that changes.")

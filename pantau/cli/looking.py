@@ -1,14 +1,14 @@
 """Commands that look: at figures and their way, reports, feeds, lateness, findings. They decide nothing."""
 
 import getpass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from pantau import catalogue, periods
-from pantau.cli.console import By, Why, console, ready, table, tell
+from pantau.cli.console import By, Most, Why, head, looking, ready, table, tell
 from pantau.database import connect
-from pantau.errors import PantauError
+from pantau.errors import NotSetUpError, PantauError
 
 commands = typer.Typer()
 
@@ -21,7 +21,7 @@ def trace(
     """The way of one figure: definition, SQL, rows, deliveries, files, hashes."""
     from pantau.audit.trace import trace as way
 
-    with ready():
+    with looking():
         tell(way(figure, all_rows=all_rows))
 
 
@@ -49,7 +49,7 @@ def verify(
     """Compare what is there with the ledger, and the ledger with its witness; ends with 1 where they differ."""
     from pantau import verify as verification
 
-    with ready():
+    with looking():
         if accept:
             failure = verification.accept(accept, by or getpass.getuser(), why)
             tell(f"Accepted, and told at every verification from now on: {failure.what}: {failure.told}.")
@@ -92,7 +92,7 @@ def report(
         )
     else:
         periods.check(period)
-        with ready():
+        with looking():
             release = look.newest(period)
 
         def subject() -> look.Subject:
@@ -106,27 +106,38 @@ def report(
 @commands.command()
 def feeds() -> None:
     """The catalogue: what each feed is, and what last came of it."""
-    with ready(), connect() as connection:
-        rows = []
-        for feed in catalogue.load().values():
-            last = connection.execute(
-                "select d.period, d.known_at, d.simulated, r.accepted, r.refused from ops.delivery d"
-                " left join ops.reading r on r.delivery_id = d.id where d.feed = %s"
-                " order by d.period desc, d.ledger_no desc, r.ledger_no desc limit 1",
-                [feed.name],
-            ).fetchone()
-            due = f"day {feed.due_day} ({feed.due_source})" if feed.due_day else "-"
-            came = (
-                [last["period"], f"{last['known_at']:%Y-%m-%d}", last["accepted"], last["refused"]]
-                if last
-                else [""] * 4
-            )
-            rows.append([feed.name, feed.owner, feed.transport.kind, feed.cadence, due, feed.without, *came])
-        table(
-            "Feeds",
-            ["feed", "owner", "by", "cadence", "due", "without it", "newest", "known", ">rows", ">refused"],
-            rows,
+    known = catalogue.load()
+    try:
+        newest = _newest()
+    except NotSetUpError as error:
+        tell(f"{error.what} These are the feeds of the catalogue.")
+        newest = {}
+    rows: list[list[object]] = []
+    for feed in known.values():
+        due = f"day {feed.due_day} ({feed.due_source})" if feed.due_day else "-"
+        last = newest.get(feed.name)
+        came = (
+            [last["period"], f"{last['known_at']:%Y-%m-%d}", last["accepted"], last["refused"]]
+            if last
+            else [""] * 4
         )
+        rows.append([feed.name, feed.owner, feed.transport.kind, feed.cadence, due, feed.without, *came])
+    table(
+        "Feeds",
+        ["feed", "owner", "by", "cadence", "due", "without it", "newest", "known", ">rows", ">refused"],
+        rows,
+    )
+
+
+def _newest() -> dict[str, dict[str, Any]]:
+    """By feed: the delivery of its newest period, with its newest reading."""
+    with looking(), connect() as connection:
+        found = connection.execute(
+            "select distinct on (d.feed) d.feed, d.period, d.known_at, r.accepted, r.refused from ops.delivery d"
+            " left join ops.reading r on r.delivery_id = d.id"
+            " order by d.feed, d.period desc, d.ledger_no desc, r.ledger_no desc"
+        ).fetchall()
+    return {row["feed"]: row for row in found}
 
 
 @commands.command()
@@ -134,7 +145,7 @@ def lateness() -> None:
     """What should have come by now and has not, and what a close does without it. Sends no mail."""
     from pantau import lateness as late
 
-    with ready(), connect() as connection:
+    with looking(), connect() as connection:
         facts, told = late.Facts(connection), late.told(connection)
         found = late.late(connection)
         table(
@@ -153,12 +164,12 @@ def lateness() -> None:
 
 
 @commands.command()
-def findings(period: Annotated[str, typer.Argument(help="2026-10")], rows: int = 5) -> None:
+def findings(period: Annotated[str, typer.Argument(help="2026-10")], rows: Most = 5) -> None:
     """What the checks found for a month's last build, with the first failing rows of each."""
     from pantau import checks
 
     periods.check(period)
-    with ready(), connect() as connection:
+    with looking(), connect() as connection:
         build = connection.execute(
             "select id from ops.build where %s between first_period and last_period and purpose <> 'rebuild'"
             " order by id desc limit 1",
@@ -168,7 +179,7 @@ def findings(period: Annotated[str, typer.Argument(help="2026-10")], rows: int =
             raise PantauError(f"{period} has no build.", next_step=f"`pantau close {period}`.")
         gate = checks.gate(connection, build["id"])
         for found in (*gate.critical, *gate.warnings, *gate.infos):
-            console.rule(f"{found.severity} · {found.rule} · {found.rows:,} row(s)", align="left")
+            head(f"{found.severity} · {found.rule} · {found.rows:,} row(s)")
             tell(f"{found.sentence['en']}\nwho fixes: {found.fixer}")
             for row in connection.execute(
                 "select evidence from ops.finding_row where finding_id = %s order by no limit %s",

@@ -20,6 +20,7 @@ def pull(
     everything: Annotated[bool, typer.Option(help="Pull every period again.")] = False,
 ) -> None:
     """Run feeds: pull what is due, read it, check it."""
+    from pantau.fetch import inbox
     from pantau.runner import Runner
 
     names = [catalogue.feed(name).name for name in feed or catalogue.load()]
@@ -31,6 +32,11 @@ def pull(
                 runner.run(f"feed__{name}", everything=everything)
             except PantauError as error:
                 failed.append(str(error))
+        for stray in inbox.strays():
+            if feed:
+                tell(str(stray))
+            else:
+                failed.append(str(stray))
         if failed:
             raise PantauError("\n".join(failed))
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from pantau import catalogue, periods, server
-from pantau.cli.console import table, tell
+from pantau.cli.console import existing, table, tell
 from pantau.database import environment
 from pantau.errors import PantauError
 
@@ -78,7 +78,7 @@ def migrate(
     """Bring the product's tables and Airflow's to this version; make Airflow's first administrator."""
     from pantau import keys, upgrade
 
-    with server.running():
+    with existing() if check else server.running():
         changes, made = ([(p.has, p) for p in upgrade.state()], False) if check else upgrade.run()
     rows: list[list[object]] = []
     for had, part in changes:
@@ -129,7 +129,7 @@ def stop() -> None:
 @commands.command(context_settings={"ignore_unknown_options": True})
 def psql(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
     """psql on the warehouse."""
-    with server.running():
+    with existing():
         signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is psql's own
         code = subprocess.run(
             [server.client("psql"), *(arguments or [])], env={**os.environ, **environment()}, check=False

@@ -20,6 +20,7 @@ def examine() -> Iterator[Finding]:
     alone: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("Python", machine.python), ("libraries", machine.libraries), ("fonts", machine.fonts),
         ("folders", machine.folders), ("secrets", machine.secrets), ("catalogue", machine.feeds),
+        ("inbox", machine.brought),
     ]  # fmt: skip
     with_database: list[tuple[str, Callable[[], Iterator[Finding]]]] = [
         ("database", database.server), ("versions", database.versions), ("clock", database.product_clock),
@@ -27,10 +28,14 @@ def examine() -> Iterator[Finding]:
     ]  # fmt: skip
     for name, check in alone:
         yield from _told(name, check)
+    unmade = Finding("database", "attention", "not set up yet", "`pantau migrate`, or `make demo`.")
+    if not server.is_there():
+        yield unmade
+        return
     try:
         with server.running():
             if not is_there(settings.database_url):
-                yield Finding("database", "attention", "not set up yet", "`pantau migrate`, or `make demo`.")
+                yield unmade
                 return
             for name, check in with_database:
                 yield from _told(name, check)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from pantau import catalogue, keys
 from pantau.doctor.finding import Finding, State
+from pantau.fetch import inbox
 from pantau.settings import settings
 
 _GIB = 1 << 30
@@ -74,9 +75,9 @@ def folders() -> Iterator[Finding]:
     """Whether the folders can be written, and have room."""
     for folder in (settings.var, settings.out, settings.inbox):
         name = f"folder {folder.name}"
+        there = next(p for p in (folder, *folder.parents) if p.exists())
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=folder) as file:
+            with tempfile.TemporaryFile(dir=there) as file:
                 file.write(b"1")
         except OSError as error:
             yield Finding(
@@ -86,10 +87,10 @@ def folders() -> Iterator[Finding]:
                 "Give it to the user that runs Pantau.",
             )
             continue
-        free = shutil.disk_usage(folder).free
+        free = shutil.disk_usage(there).free
         state: State = "problem" if free < _GIB else "attention" if free < 5 * _GIB else "ok"
         yield Finding(
-            name, state, f"{folder}, {free / _GIB:,.0f} GiB free",
+            name, state, f"{folder}, {free / _GIB:,.0f} GiB free{'' if there == folder else ', not made yet'}",
             "" if state == "ok" else "A year of deliveries and their tables needs some 5 GiB: make room.",
         )  # fmt: skip
 
@@ -112,3 +113,12 @@ def secrets() -> Iterator[Finding]:
 def feeds() -> Iterator[Finding]:
     """Whether the catalogue can be read."""
     yield Finding("catalogue", "ok", f"{len(catalogue.load())} feeds")
+
+
+def brought() -> Iterator[Finding]:
+    """Whether the inbox holds something that no feed reads."""
+    strays = inbox.strays()
+    for stray in strays[:10]:
+        yield Finding("inbox", "attention", stray.what, stray.next_step)
+    if not strays:
+        yield Finding("inbox", "ok", "nothing lies there that no feed reads")

@@ -4,14 +4,12 @@ Promises whole files or an error that says what came instead; never half a file,
 connection's credentials go to its own host alone.
 """
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pantau.catalogue import Feed
 from pantau.errors import PantauError
-from pantau.settings import settings
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ def fetch(order: Order) -> Fetched | None:
             changed while it was read).
         PantauError: what came is not what was promised (error page, wrong host key, wrong hash).
     """
-    from pantau.fetch import ckan, http, paged_api, sftp  # each loads its own library
+    from pantau.fetch import ckan, http, inbox, paged_api, sftp  # each loads its own library
 
     transports: dict[str, Callable[[Order], Fetched | None]] = {
         "ckan": ckan.file,
@@ -96,7 +94,7 @@ def fetch(order: Order) -> Fetched | None:
         "http": http.file,
         "paged_api": paged_api.pages,
         "sftp": sftp.file,
-        "inbox": inbox,
+        "inbox": inbox.files,
     }
     if order.connection_id and not order.connection:
         raise PantauError(
@@ -105,18 +103,3 @@ def fetch(order: Order) -> Fetched | None:
             next_step=f"Add it in Airflow, or set AIRFLOW_CONN_{order.connection_id.upper()}.",
         )
     return transports[order.feed.transport.kind](order)
-
-
-def inbox_periods(feed: Feed) -> list[str]:
-    """The periods for which people have brought files of this feed."""
-    folder = settings.inbox / feed.name
-    return sorted(p.name for p in folder.glob("[0-9]*-[0-9]*") if p.is_dir() and any(p.iterdir()))
-
-
-def inbox(order: Order) -> Fetched | None:
-    """Copy the files of `inbox/<feed>/<period>/`; they stay where people put them."""
-    folder = settings.inbox / order.feed.name / order.period
-    found = sorted(p for p in folder.glob("*") if p.is_file() and not p.name.startswith("."))
-    if not found:
-        return None
-    return Fetched("inbox", [File(p.name, Path(shutil.copyfile(p, order.spool / p.name))) for p in found])

@@ -3,6 +3,7 @@ and keyboard, on a wide and on a narrow window. What was delivered with malice s
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -101,6 +102,7 @@ def _malice(stage: Stage) -> None:
     (folder / EVIL_NAME).write_text(
         "\n".join(["kode_kab,kode_instansi,unit_kerja", *quoted, ""]), encoding="utf-8"
     )
+    os.utime(folder / EVIL_NAME, (0, 0))  # it would be waited for while it is new
     stage.deliver(PUSKESMAS, "2026-01")
     evidence = {
         "figure": "javascript:alert(1)",

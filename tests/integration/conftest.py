@@ -1,6 +1,7 @@
 """A programme of two provinces: the real simulator over its real protocols, and a register cut to match."""
 
 import gzip
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -86,6 +87,7 @@ def bring_registers(provinces: tuple[str, ...] = PROVINCES) -> None:
         folder = settings.inbox / WILAYAH / period
         folder.mkdir(parents=True)
         (folder / name).write_bytes(cut_register(name, provinces))
+        os.utime(folder / name, (0, 0))  # or its first pull would wait until it is no longer new
     for due in due_periods(WILAYAH):
         reading = read(pull(WILAYAH, **due))
         assert reading is not None

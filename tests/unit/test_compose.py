@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from pantau.processes import PROCESSES
-from pantau.settings import settings
+from pantau.settings import Settings, settings
 
 SERVICES: dict[str, Any] = yaml.safe_load((settings.root / "docker-compose.yml").read_text())["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
@@ -107,6 +107,37 @@ def test_compose_itself_accepts_it_with_secrets_and_not_without(tmp_path: Path) 
     made = config()
     assert made.returncode == 0, made.stderr
     assert set(yaml.safe_load(made.stdout)["services"]) == set(SERVICES)
+
+
+@pytest.mark.parametrize(
+    ("given", "airflow", "audit"),
+    [
+        ({}, "http://localhost:8080", "http://localhost:8090"),
+        ({"AIRFLOW_PORT": "18080", "AUDIT_PORT": "18090"}, "http://localhost:18080", "http://localhost:18090"),
+        ({"AIRFLOW_PORT": "18080", "PANTAU_AIRFLOW_URL": "https://a.example"}, "https://a.example",
+         "http://localhost:8090"),
+    ],
+)  # fmt: skip
+def test_ports_that_are_set_in_env_alone_lead_people_there(
+    given: dict[str, str], airflow: str, audit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def filled(text: str) -> str:
+        """As both composes fill in a setting: a default within a default is left as it is by the older one."""
+        return re.sub(r"\$\{(\w+):-(\w+)\}", lambda m: given.get(m[1]) or m[2], text)
+
+    for name in sorted(OURS):
+        environment = {k: filled(v) for k, v in OURS[name]["environment"].items() if "PASSWORD" not in v}
+        assert not [v for v in environment.values() if "$" in v]
+        with monkeypatch.context() as patch:
+            for variable, value in {
+                **given,
+                **environment,
+            }.items():  # .env reaches the containers, and this wins
+                patch.setenv(variable, value)
+            told = Settings()
+        assert (told.airflow_url, told.audit_url) == (airflow, audit)
+    assert filled(OURS["apiserver"]["ports"][0]) == f"127.0.0.1:{given.get('AIRFLOW_PORT', '8080')}:8080"
+    assert filled(OURS["audit-pages"]["ports"][0]) == f"127.0.0.1:{given.get('AUDIT_PORT', '8090')}:8090"
 
 
 def _instructions() -> list[tuple[str, str]]:
