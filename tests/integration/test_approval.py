@@ -36,9 +36,6 @@ def checked(build: int | None = None, reading: int | None = None, warning: str =
             assert row is not None
             if not (warning and border == "marts"):
                 continue
-            connection.execute(
-                "insert into ops.check_result values (%s, %s, 1, 'warning', false, 3)", [row["id"], warning]
-            )
             rule = {
                 "id": warning,
                 "version": 1,
@@ -47,6 +44,13 @@ def checked(build: int | None = None, reading: int | None = None, warning: str =
                 "fixer": "owner",
                 "reference": "-",
             }
+            connection.execute(
+                "insert into ops.rule_text values (%s, %s) on conflict do nothing", [warning, Jsonb(rule)]
+            )
+            connection.execute(
+                "insert into ops.check_result values (%s, %s, 1, 'warning', false, 3, true, %s)",
+                [row["id"], warning, warning],
+            )
             connection.execute(
                 "insert into ops.finding (check_run_id, rule_id, rule, rows) values (%s, %s, %s, 3)",
                 [row["id"], warning, Jsonb(rule)],
