@@ -1,7 +1,8 @@
 """The checks at both borders: rules judged, findings with ALL their rows as evidence, and the gate.
 
-A check run is written whole or not at all, once for a reading or build and a set of rules. A rule that cannot
-be run stops the step as our error; it never looks like bad data, and never like good data either.
+A check run is written whole or not at all, once for a reading or build, a set of rules, and what it was compared
+with. The text of every rule is kept. A rule that cannot be run stops the step as our error; it never looks like
+bad data, and never like good data either.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from pantau import catalogue, ledger, locks
 from pantau.checks import engine
 from pantau.checks.engine import BrokenRuleError
 from pantau.checks.gate import Finding, Gate, findings_of, gate
+from pantau.checks.kept import keep, refuse_altered
 from pantau.checks.rules import Border, Rule, lint_rules, load_rules, rules_hash
 from pantau.checks.views import ensure_views
 from pantau.database import Connection, connect
@@ -43,12 +45,19 @@ __all__ = [
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """What a check run found. `skipped`: rules that need a feed which the build's manifest lacks."""
+    """What a check run found.
+
+    Attributes:
+        rules: how many were applicable: that they hold says something.
+        not_applicable: rules that compare with what is not there: no month before, nothing that was replaced.
+        skipped: rules that need a feed which the build's manifest lacks.
+    """
 
     check_run_id: int
     border: Border
     rules: int
     findings: list[Finding]
+    not_applicable: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     recorded: bool = False  # it had been run before, with the same rules
 
@@ -64,6 +73,14 @@ class CheckOutcome:
 
 
 @dataclass(frozen=True)
+class _Compared:
+    """The readings beside which a reading is judged: that of the month before, and the one it replaces."""
+
+    previous: int | None = None
+    replaced: int | None = None
+
+
+@dataclass(frozen=True)
 class _Subject:
     """What is checked: one reading, or one build at one border."""
 
@@ -74,6 +91,7 @@ class _Subject:
     feed: str | None = None
     period: str | None = None
     part: str = ""
+    compared: _Compared = _Compared()
 
     @property
     def name(self) -> str:
@@ -114,35 +132,70 @@ def check_reading(reading_id: int) -> CheckOutcome:
             raise PantauError(
                 f"There is no reading {reading_id}.", next_step="`pantau delivery list` shows all."
             )
-        rules = [r for r in load_rules() if r.border == "raw" and r.subject in ("every", row["feed"])]
         known = ledger.head(connection)
+        compared = _compared_with(connection, reading_id, known)
         subject = _Subject(
-            "raw", "pantau.reading", reading_id, known, row["feed"], row["period"], row["part"]
+            "raw", "pantau.reading", reading_id, known, row["feed"], row["period"], row["part"], compared
         )
-        return subject, rules, []
+        return subject, _rules_of(row["feed"]), []
 
     return _check(chosen)
 
 
 def check_feed(feed: str) -> list[CheckOutcome]:
-    """Check the feed's readings that stand for their period and have not been checked, the oldest first.
+    """Check the feed's readings that stand for their period and are not checked as they stand, the oldest first.
+
+    One that was checked is not where the month before, or what it replaces, is another reading by now; nor, as
+    long as no published release rests on it, where the rules are others.
 
     Raises:
         BrokenRuleError: as check_reading.
     """
     with connect() as connection:
+        ensure_views(connection, catalogue.load())
+        known, digest = ledger.head(connection), rules_hash(_rules_of(feed))
         rows = connection.execute(
-            "select distinct on (d.part, d.period) d.period, r.id, exists (select from ops.check_run c"
-            " where c.reading_id = r.id) as checked from ops.delivery d"
-            " join ops.reading r on r.delivery_id = d.id"
+            "select distinct on (d.part, d.period) r.id, c.rules_hash, c.previous_reading_id,"
+            " c.replaced_reading_id, exists (select from ops.published p"
+            " join ops.release l on l.id = p.release_id join ops.build_input i on i.build_id = l.build_id"
+            " where i.reading_id = r.id) as published"
+            " from ops.delivery d join ops.reading r on r.delivery_id = d.id"
+            " left join lateral (select * from ops.check_run c where c.reading_id = r.id"
+            " order by c.id desc limit 1) c on true"
             " where d.feed = %s and not exists (select from ops.rejected(%s) x where x = d.id)"
-            " order by d.part, d.period, d.ledger_no desc, r.ledger_no desc",
-            [feed, ledger.head(connection)],
+            " order by d.part, d.period, d.ledger_no desc, r.ledger_no desc, c.id desc",
+            [feed, known],
         ).fetchall()
-    unchecked = [row["id"] for row in rows if not row["checked"]]
+        unchecked = [
+            row["id"]
+            for row in rows
+            if row["rules_hash"] is None
+            or (row["rules_hash"] != digest and not row["published"])
+            or _Compared(row["previous_reading_id"], row["replaced_reading_id"])
+            != _compared_with(connection, row["id"], known)
+        ]
     if unchecked:
         raw.refresh(catalogue.feed(feed))  # from here on its table is queried
     return [check_reading(reading) for reading in unchecked]
+
+
+def _rules_of(feed: str) -> list[Rule]:
+    return [rule for rule in load_rules() if rule.border == "raw" and rule.subject in ("every", feed)]
+
+
+def _compared_with(connection: Connection, reading_id: int, known: int) -> _Compared:
+    """What the views of the reading lead to, as known at an entry of the ledger."""
+    connection.execute(
+        "select set_config('pantau.reading', %s, true), set_config('pantau.known', %s, true)",
+        [str(reading_id), str(known)],
+    )
+    row = _one(
+        connection,
+        "select (select reading_id from checks.reading__previous) as previous,"
+        " (select reading_id from checks.reading__replaced) as replaced",
+        [],
+    )
+    return _Compared(row["previous"], row["replaced"])
 
 
 def check_across(build_id: int) -> CheckOutcome:
@@ -182,11 +235,12 @@ def _of_build(
 
 def _check(chosen: Callable[[Connection], tuple[_Subject, list[Rule], list[str]]]) -> CheckOutcome:
     with connect() as connection:
+        ensure_views(connection, catalogue.load())
         subject, rules, skipped = chosen(connection)
+        refuse_altered(connection, rules)
         digest = rules_hash(rules)
         if outcome := _recorded(connection, subject, digest):
             return outcome
-        ensure_views(connection, catalogue.load())
     with step("check", f"{subject.border} {subject.name}") as done:
         outcome = _run(subject, rules, skipped, digest)
         done.note = f"{outcome.passed} of {outcome.rules} rules hold" + (
@@ -194,6 +248,8 @@ def _check(chosen: Callable[[Connection], tuple[_Subject, list[Rule], list[str]]
             if outcome.findings
             else ""
         )
+        if outcome.not_applicable:
+            done.note += f"; {len(outcome.not_applicable)} not applicable"
         return outcome
 
 
@@ -208,6 +264,16 @@ def _run(subject: _Subject, rules: list[Rule], skipped: list[str], digest: str) 
         if outcome := _recorded(connection, subject, digest):
             return outcome
         return _record(connection, subject, rules, skipped, digest)
+
+
+def _not_applicable(connection: Connection, subject: _Subject, rules: list[Rule]) -> set[str]:
+    """The rules that would compare with what is not there, so that they hold whatever the data says."""
+    asked = frozenset().union(*(rule.compares_with for rule in rules))
+    there = {name for name in ("previous", "replaced") if getattr(subject.compared, name)}
+    if subject.border == "marts" and "previous" in asked:
+        row = _one(connection, "select exists (select from checks.rpt_figure__previous) as there", [])
+        there = {"previous"} if row["there"] else set()
+    return {rule.id for rule in rules if rule.compares_with - there}
 
 
 def _take_evidence(connection: Connection, rules: list[Rule]) -> dict[str, int]:
@@ -229,7 +295,7 @@ def _take_evidence(connection: Connection, rules: list[Rule]) -> dict[str, int]:
             ).format(sql.Literal(rule.id), sql.SQL(rule.evidence_sql()))
             try:
                 counts[rule.id] = connection.execute(statement).rowcount
-            except psycopg.Error as error:
+            except engine.OF_THE_TEXT as error:
                 raise BrokenRuleError(rule, str(error)) from error
     connection.commit()
     connection.read_only = connection.isolation_level = None
@@ -258,7 +324,7 @@ def _compare(
 def _record(
     connection: Connection, subject: _Subject, rules: list[Rule], skipped: list[str], digest: str
 ) -> CheckOutcome:
-    """Write the check run, its results, findings and evidence, and their entry in the ledger."""
+    """Write the check run, its rules, results, findings and evidence, and their entry in the ledger."""
     failed = {
         row["rule_id"]: row
         for row in connection.execute(
@@ -268,29 +334,35 @@ def _record(
         )
     }
     run = ledger.new_id(connection, "check_run")
+    idle = _not_applicable(connection, subject, rules) - failed.keys()
     number = ledger.append(connection, "check", {
         "run": run, "border": subject.border, "feed": subject.feed,
         "reading": subject.reading_id, "build": subject.build_id, "known": subject.known,
-        "rules": [f"{rule.id}/{rule.version}" for rule in rules], "rules_hash": digest, "skipped": skipped,
+        "previous": subject.compared.previous, "replaced": subject.compared.replaced,
+        "rules": {f"{rule.id}/{rule.version}": rule.sha256() for rule in rules}, "rules_hash": digest,
+        "skipped": skipped, "not_applicable": sorted(idle),
         "failed": [
             {"rule": rule.id, "version": rule.version, "severity": rule.severity,
              "rows": failed[rule.id]["rows"], "evidence_sha256": failed[rule.id]["sha256"]}
             for rule in rules if rule.id in failed
         ],
     })  # fmt: skip
+    keep(connection, rules)
     connection.execute(
-        "insert into ops.check_run (id, border, feed, reading_id, build_id, rules, rules_hash, ledger_no)"
-        " overriding system value values (%s, %s, %s, %s, %s, %s, %s, %s)",
-        [run, subject.border, subject.feed, subject.reading_id, subject.build_id, len(rules), digest, number],
-    )
+        "insert into ops.check_run (id, border, feed, reading_id, build_id, rules, rules_hash, ledger_no,"
+        " previous_reading_id, replaced_reading_id) overriding system value"
+        " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        [run, subject.border, subject.feed, subject.reading_id, subject.build_id, len(rules), digest, number,
+         subject.compared.previous, subject.compared.replaced],
+    )  # fmt: skip
     with connection.cursor() as cursor:
         cursor.executemany(
             "insert into ops.check_result"
-            " (check_run_id, rule_id, rule_version, severity, passed, failing_rows)"
-            " values (%s, %s, %s, %s, %s, %s)",
+            " (check_run_id, rule_id, rule_version, severity, passed, failing_rows, applicable, rule_sha256)"
+            " values (%s, %s, %s, %s, %s, %s, %s, %s)",
             [
                 [run, rule.id, rule.version, rule.severity, rule.id not in failed,
-                 failed[rule.id]["rows"] if rule.id in failed else 0]
+                 failed[rule.id]["rows"] if rule.id in failed else 0, rule.id not in idle, rule.sha256()]
                 for rule in rules
             ],
         )  # fmt: skip
@@ -307,22 +379,29 @@ def _record(
                 " select %s, no, evidence from evidence where rule_id = %s",
                 [finding, rule.id],
             )
-    return CheckOutcome(run, subject.border, len(rules), findings_of(connection, [run]), skipped)
+    found = findings_of(connection, [run])
+    return CheckOutcome(run, subject.border, len(rules) - len(idle), found, sorted(idle), skipped)
 
 
 def _recorded(connection: Connection, subject: _Subject, digest: str) -> CheckOutcome | None:
-    """The newest run of the same rules over the same reading or build, if there is one."""
+    """The newest run over the same reading or build, if it was one of the same rules and comparisons.
+
+    The newest counts at the gate, so an older one that was like this one has to be made again.
+    """
     row = connection.execute(
-        "select r.id, r.rules, l.what -> 'skipped' as skipped"
+        "select r.*, l.what -> 'skipped' as skipped, l.what -> 'not_applicable' as not_applicable"
         " from ops.check_run r join ops.ledger l on l.no = r.ledger_no"
         " where r.border = %s and r.reading_id is not distinct from %s and r.build_id is not distinct from %s"
-        " and r.rules_hash = %s order by r.id desc limit 1",
-        [subject.border, subject.reading_id, subject.build_id, digest],
+        " order by r.id desc limit 1",
+        [subject.border, subject.reading_id, subject.build_id],
     ).fetchone()
-    if row is None:
+    if row is None or row["rules_hash"] != digest:
         return None
-    found = findings_of(connection, [row["id"]])
-    return CheckOutcome(row["id"], subject.border, row["rules"], found, row["skipped"], recorded=True)
+    if _Compared(row["previous_reading_id"], row["replaced_reading_id"]) != subject.compared:
+        return None
+    found, idle = findings_of(connection, [row["id"]]), row["not_applicable"]
+    rules = row["rules"] - len(idle)
+    return CheckOutcome(row["id"], subject.border, rules, found, idle, row["skipped"], recorded=True)
 
 
 def _one(connection: Connection, statement: str, values: list[Any]) -> dict[str, Any]:

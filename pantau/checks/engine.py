@@ -7,15 +7,27 @@ about that is off, since findings and their evidence are ours.
 import json
 import logging
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import psycopg
+
 from pantau.checks.rules import Rule
 from pantau.database import sqlalchemy_url
-from pantau.errors import PantauError
+from pantau.errors import PantauError, TransientError
+
+# What PostgreSQL says of a text that cannot run, whenever it is asked. All else (a connection that broke, a deadlock,
+# a cancelled statement, a full disk) says nothing about the rule, and may be gone at the next try.
+OF_THE_TEXT = (
+    psycopg.ProgrammingError,
+    psycopg.DataError,
+    psycopg.NotSupportedError,
+    psycopg.errors.ReadOnlySqlTransaction,
+)
 
 
 class BrokenRuleError(PantauError):
@@ -62,6 +74,7 @@ def judge(rules: Iterable[Rule], options: str) -> dict[str, Verdict]:
 
     Raises:
         BrokenRuleError: a rule's text does not run.
+        TransientError: the database could not answer; it says nothing about the rules.
     """
     gx, context = _library()
     by_batch: dict[str, list[Rule]] = defaultdict(list)
@@ -94,6 +107,10 @@ def _judge_batch(gx: Any, source: Any, batch: str, rules: list[Rule]) -> dict[st
     view = asset.add_batch_definition_whole_table("all").get_batch()
     result = view.validate(suite, result_format="SUMMARY")
     by_text = {one.expectation_config.meta["text"]: one for one in result.results}
+    for (
+        one
+    ) in result.results:  # all first: what follows a lost connection is said otherwise, and of other rules
+        _pass_on_what_may_heal(batch, _exception(one.exception_info))
     verdicts = {}
     for rule in rules:
         one = by_text[_text(rule)]
@@ -105,6 +122,27 @@ def _judge_batch(gx: Any, source: Any, batch: str, rules: list[Rule]) -> dict[st
             raise BrokenRuleError(rule, f"{rows} failing rows, yet success is {one.success}")
         verdicts[rule.id] = Verdict(bool(one.success), rows, observed)
     return verdicts
+
+
+def _pass_on_what_may_heal(batch: str, problem: str) -> None:
+    """Raise TransientError where what the library reports is an error of psycopg2 that is not the text's own."""
+    import psycopg2
+    import psycopg2.errors
+
+    of_the_text = (
+        psycopg2.ProgrammingError,
+        psycopg2.DataError,
+        psycopg2.NotSupportedError,
+        psycopg2.errors.ReadOnlySqlTransaction,
+    )
+    for name in re.findall(r"\bpsycopg2\.(?:errors\.)?(\w+)", problem):
+        kind = getattr(psycopg2.errors, name, None) or getattr(psycopg2, name, None)
+        if isinstance(kind, type) and issubclass(kind, psycopg2.Error) and not issubclass(kind, of_the_text):
+            raise TransientError(
+                f"The database did not answer while rules were judged: {problem}",
+                where={"batch": batch},
+                next_step="Run the same step again; nothing of it is recorded.",
+            )
 
 
 def _text(rule: Rule) -> str:

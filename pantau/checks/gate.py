@@ -39,8 +39,9 @@ class Gate:
     critical: list[Finding]
     warnings: list[Finding]
     infos: list[Finding]
-    rules: int  # judged, over all check runs
+    rules: int  # applicable, over all check runs
     passed: int
+    not_applicable: int  # there was nothing to compare with
 
     @property
     def blocked(self) -> bool:
@@ -65,13 +66,15 @@ def gate(connection: Connection, build_id: int, borders: Sequence[str] = ("raw",
     runs = _newest_runs(connection, build_id, borders)
     findings = findings_of(connection, runs)
     row = connection.execute(
-        "select count(*) as rules, count(*) filter (where passed) as passed"
+        "select count(*) filter (where applicable) as rules,"
+        " count(*) filter (where applicable and passed) as passed,"
+        " count(*) filter (where not applicable) as not_applicable"
         " from ops.check_result where check_run_id = any(%s)",
         [runs],
     ).fetchone()
     assert row is not None
     kinds = {kind: [f for f in findings if f.severity == kind] for kind in ("critical", "warning", "info")}
-    return Gate(kinds["critical"], kinds["warning"], kinds["info"], row["rules"], row["passed"])
+    return Gate(kinds["critical"], kinds["warning"], kinds["info"], **row)
 
 
 def _newest_runs(connection: Connection, build_id: int, borders: Sequence[str]) -> list[int]:

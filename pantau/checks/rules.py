@@ -24,10 +24,16 @@ Severity = Literal["critical", "warning", "info"]
 
 # Views that are no feed's: see views.py.
 PLATFORM_VIEWS = {
-    "raw": {"feed", "reading", "reading__previous", "control_total", "lineage"},
-    "across": {"feed", "build", "build_input"},
-    "marts": {"feed", "build", "build_input", "indicator", "published_figure", "rpt_figure", "rpt_status"},
-}
+    "raw": {
+        "feed", "reading", "reading__previous", "reading__replaced", "refused_row", "refused_row__previous",
+        "restated_row", "control_total", "lineage",
+    },
+    "across": {"feed", "build", "build_input", "refused_row__build"},
+    "marts": {
+        "feed", "build", "build_input", "indicator", "published_figure", "rpt_figure", "rpt_figure__previous",
+        "rpt_status",
+    },
+}  # fmt: skip
 _VIEW = re.compile(r"\bchecks\.([a-z0-9_]+)")
 _FEED = re.compile(r"\bfeed = '([a-z0-9_]+)'")
 # A rule reads what is sealed; what it says may not depend on when or how often it is asked.
@@ -101,22 +107,44 @@ class Rule(BaseModel):
     def feeds(self) -> frozenset[str]:
         """The feeds that the rule speaks about: by their views, or by name."""
         views = self.views - frozenset().union(*PLATFORM_VIEWS.values())
-        named = {re.sub(r"__(previous|build|readings)$", "", view) for view in views}
+        named = {re.sub(r"__(previous|replaced|build|readings)$", "", view) for view in views}
         return frozenset(named | set(_FEED.findall(self.select)))
+
+    @property
+    def compares_with(self) -> frozenset[str]:
+        """What the rule sets beside its own rows, and says nothing without: `previous`, `replaced`."""
+        named = {view.rpartition("__")[2] for view in self.views} & {"previous", "replaced"}
+        return frozenset(named | ({"replaced"} if "restated_row" in self.views else set()))
 
     def evidence_sql(self) -> str:
         """The select over its batch, exactly as Great Expectations runs it."""
         return self.select.format(batch=self.batch).strip()
 
     def record(self) -> dict[str, Any]:
-        """The record as a finding keeps it."""
+        """The record as it is kept, with its words."""
         return self.model_dump(mode="json", exclude_none=True)
+
+    def sha256(self) -> str:
+        """The hash under which the record is kept."""
+        return digest(self.record())
+
+
+def deciding(record: dict[str, Any]) -> dict[str, Any]:
+    """What of a record decides about data: its words may be mended, this only under the next version."""
+    return {name: record.get(name) for name in ("severity", "batch", "expectation", "select")}
 
 
 def rules_hash(rules: list[Rule]) -> str:
-    """SHA-256 over the rules' records: the same set of rules has the same hash."""
-    records = sorted((rule.record() for rule in rules), key=lambda record: record["id"])
-    return sha256(json.dumps(records, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    """SHA-256 over what decides in the rules: the same set of rules has the same hash, whatever its words."""
+    parts = [
+        {"id": rule.id, "version": rule.version, **deciding(rule.record())}
+        for rule in sorted(rules, key=lambda rule: rule.id)
+    ]
+    return digest(parts)
+
+
+def digest(what: Any) -> str:
+    return sha256(json.dumps(what, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 
 def _own_batch(border: Border, subject: str) -> str:
@@ -197,7 +225,7 @@ def lint_rules(folder: Path | None = None) -> list[str]:
     feeds = catalogue.load()
     for rule in rules:
         place = f"{rule.place}.yml, rule {rule.id}"
-        endings = ("", "__previous") if rule.border == "raw" else ("__build", "__readings")
+        endings = ("", "__previous", "__replaced") if rule.border == "raw" else ("__build", "__readings")
         known = PLATFORM_VIEWS[rule.border] | {f"{feed}{ending}" for feed in feeds for ending in endings}
         problems += [f"{place}: there is no view checks.{view}" for view in sorted(rule.views - known)]
         others = (rule.feeds & feeds.keys()) - {rule.subject}

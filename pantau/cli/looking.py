@@ -186,4 +186,5 @@ def findings(period: Annotated[str, typer.Argument(help="2026-10")], rows: Most 
                 [found.finding_id, rows],
             ):
                 tell(f"  {row['evidence']}")
-        tell(f"{gate.passed} of {gate.rules} rules passed.")
+        idle = f" {gate.not_applicable} had nothing to compare with." if gate.not_applicable else ""
+        tell(f"{gate.passed} of {gate.rules} rules passed.{idle}")

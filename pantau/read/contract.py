@@ -3,6 +3,7 @@
 A rule that one row alone decides lives here and in the feed's YAML; what it refuses goes to quarantine.
 """
 
+import json
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -17,6 +18,8 @@ _REFUSALS = {
     "source_row": pl.Int64, "column": pl.String, "value": pl.String, "rule": pl.String,
     "message": pl.String, "suggestion": pl.String, "raw": pl.String,
 }  # fmt: skip
+# What says that a cell of the key is no key. A name that is not its code's is: the code can be read.
+_UNREADABLE = ["required", "allowed", "pattern", "type", "region_unknown", "region_ambiguous", "region_level"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class Result:
 
     Attributes:
         accepted: source_row and the typed columns.
-        refusals: one line per row, column and broken rule, as `ops.quarantine` keeps them.
+        refusals: one line per row, column and broken rule, as `ops.quarantine` keeps them; `cells` is the row
+            as JSON by column where its key can be read, for the rules that ask which key was refused.
         set_aside: source_row, name, raw.
         controls: source_row, name, delivered, computed.
     """
@@ -94,7 +98,7 @@ def apply(feed: Feed, table: Table, resolver: Resolver | None) -> Result:
     accepted = good.select("source_row", *(column.name for column in feed.columns))
     return Result(
         accepted,
-        refusals.frame(),
+        refusals.frame().join(_cells(feed, rows, broken, refusals.frame()), on="source_row", how="left"),
         pl.DataFrame(
             [(n, name, table.raw[n]) for name, frame in aside for n in frame["source_row"]],
             schema={"source_row": pl.Int64, "name": pl.String, "raw": pl.String},
@@ -233,6 +237,28 @@ def _unique(feed: Feed, good: pl.DataFrame, refusals: _Refusals) -> None:
         "key_contradicted",
         "stands in several rows that contradict each other; none was kept",
     )
+
+
+def _cells(feed: Feed, rows: pl.DataFrame, broken: pl.DataFrame, refused: pl.DataFrame) -> pl.DataFrame:
+    """Of each refused row whose key can be read its cells by column: stripped, and the words that are mapped."""
+    key: set[str] = set()
+    for column in (c for c in feed.columns if c.name in feed.key):
+        ref = column.region
+        key |= {column.name} if ref is None else {ref.code, *([ref.name] if ref.name else []), *ref.path}
+    lost = refused.filter(pl.col("rule").is_in(_UNREADABLE) & pl.col("column").is_in(sorted(key)))
+    readable = rows.join(refused.select("source_row").unique(), on="source_row", how="semi")
+    for frame in (lost, broken):
+        readable = readable.join(frame, on="source_row", how="anti")
+    columns = [c for c in feed.columns if c.header]
+    cells = readable.select(
+        "source_row",
+        *(pl.col(c.header).str.strip_chars().replace(c.mapping).alias(c.name) for c in columns),
+    )
+    kept = []
+    for row in cells.iter_rows(named=True):
+        written = {c.name: row[c.name] for c in columns if row[c.name] not in (None, "", *c.null)}
+        kept.append((row["source_row"], json.dumps(written, ensure_ascii=False).replace("\\u0000", NUL)))
+    return pl.DataFrame(kept, schema={"source_row": pl.Int64, "cells": pl.String}, orient="row")
 
 
 def _controls(

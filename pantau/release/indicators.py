@@ -57,6 +57,7 @@ def _indicator(closing: Closing, d: dict[str, Any], feeds: list[dict[str, Any]])
         "value": rounded(value, decimals),
         "numerator": number(figure["numerator"]) if figure else None,
         "denominator": number(figure["denominator"]) if figure else None,
+        "unread": sum(f["refused"] for f in behind),
         "missing": [] if figure else _missing(needs, behind),
         "carried": carried,
         "change": moved

@@ -54,7 +54,7 @@ def context(
         "feeds": lines,
         "operators": feeds.operators(lines),
         "findings": [_finding(f) for f in (*gate.critical, *gate.warnings, *gate.infos)],
-        "checks": {"rules": gate.rules, "passed": gate.passed},
+        "checks": {"rules": gate.rules, "passed": gate.passed, "not_applicable": gate.not_applicable},
         "definitions": [
             {
                 "id": d["indicator_id"],

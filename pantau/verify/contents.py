@@ -12,6 +12,7 @@ from typing import Any
 from psycopg import sql
 
 from pantau import seal
+from pantau.checks.rules import digest
 from pantau.database import Connection
 from pantau.errors import PantauError
 from pantau.landing import path_of
@@ -170,6 +171,8 @@ def _register(connection: Connection, entry: Entry) -> Iterator[Failure]:
 
 
 def _check(connection: Connection, entry: Entry) -> Iterator[Failure]:
+    run = entry["what"]["run"]
+    yield from _rules(connection, entry, run)
     failed = {each["rule"]: each["evidence_sha256"] for each in entry["what"]["failed"]}
     if not failed:
         return
@@ -177,15 +180,38 @@ def _check(connection: Connection, entry: Entry) -> Iterator[Failure]:
         "select f.rule_id, encode(sha256(convert_to(coalesce(string_agg(r.evidence::text, E'\\n' order by r.no), ''),"
         " 'UTF8')), 'hex') as sha256 from ops.finding f left join ops.finding_row r on r.finding_id = f.id"
         " where f.check_run_id = %s group by f.rule_id",
-        [entry["what"]["run"]],
+        [run],
     )
     now = {row["rule_id"]: row["sha256"] for row in rows}
     for rule, sha256 in failed.items():
         if now.get(rule) != sha256:
             yield _failure(
-                entry, f"ops.finding_row/{rule}, run {entry['what']['run']}", "the evidence is not what was found",
+                entry, f"ops.finding_row/{rule}, run {run}", "the evidence is not what was found",
                 now.get(rule, "missing"),
             )  # fmt: skip
+
+
+def _rules(connection: Connection, entry: Entry, run: int) -> Iterator[Failure]:
+    """The kept text of each rule under its hash, and what results and findings say of it."""
+    rows = connection.execute(
+        "select r.rule_id, r.rule_sha256, t.record, r.severity is distinct from t.record ->> 'severity'"
+        " or (f.id is not null and f.rule is distinct from t.record) as differs from ops.check_result r"
+        " left join ops.rule_text t on t.sha256 = r.rule_sha256"
+        " left join ops.finding f on (f.check_run_id, f.rule_id) = (r.check_run_id, r.rule_id)"
+        " where r.check_run_id = %s",
+        [run],
+    )
+    for row in rows:
+        if row["record"] is None or digest(row["record"]) != row["rule_sha256"]:
+            yield _failure(
+                entry,
+                f"ops.rule_text/{row['rule_id']}",
+                "the rule's text is not the one that judged",
+                "changed",
+            )
+        elif row["differs"]:
+            told = "its severity or its finding's text is not the rule's"
+            yield _failure(entry, f"ops.check_result/{row['rule_id']}, run {run}", told, "changed")
 
 
 def _delivery(connection: Connection, entry: Entry) -> Iterator[Failure]:

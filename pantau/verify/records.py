@@ -63,17 +63,21 @@ def _ranges(entry: Entry) -> list[Row]:
 
 def _run(entry: Entry) -> list[Row]:
     said = entry["what"]
-    names = ("run", "border", "feed", "reading", "build", "rules_hash")
+    names = ("run", "border", "feed", "reading", "build", "rules_hash", "previous", "replaced")
     return [{name: said.get(name) for name in names} | {"rules": len(said["rules"])}]
 
 
 def _results(entry: Entry) -> list[Row]:
-    failed = {each["rule"]: each["rows"] for each in entry["what"]["failed"]}
-    rules = [text.rsplit("/", 1) for text in entry["what"]["rules"]]
+    said = entry["what"]
+    failed = {each["rule"]: each["rows"] for each in said["failed"]}
     return [
-        {"rule": rule, "version": int(version), "passed": rule not in failed, "rows": failed.get(rule, 0)}
-        for rule, version in rules
-    ]
+        {
+            "rule": rule, "version": int(version), "sha256": sha256, "passed": rule not in failed,
+            "rows": failed.get(rule, 0), "applicable": rule not in said["not_applicable"],
+        }
+        for text, sha256 in said["rules"].items()
+        for rule, version in [text.rsplit("/", 1)]
+    ]  # fmt: skip
 
 
 def _findings(entry: Entry) -> list[Row]:
@@ -120,14 +124,14 @@ KEPT = (
     ),
     Kept(
         "ops.check_run", "check",
-        "select ledger_no, id as run, border, feed, reading_id as reading, build_id as build, rules, rules_hash"
-        " from ops.check_run",
+        "select ledger_no, id as run, border, feed, reading_id as reading, build_id as build, rules, rules_hash,"
+        " previous_reading_id as previous, replaced_reading_id as replaced from ops.check_run",
         _run,
     ),
     Kept(
         "ops.check_result", "check",
-        "select c.ledger_no, r.rule_id as rule, r.rule_version as version, r.passed, r.failing_rows as rows"
-        " from ops.check_result r join ops.check_run c on c.id = r.check_run_id",
+        "select c.ledger_no, r.rule_id as rule, r.rule_version as version, r.rule_sha256 as sha256, r.passed,"
+        " r.failing_rows as rows, r.applicable from ops.check_result r join ops.check_run c on c.id = r.check_run_id",
         _results,
     ),
     Kept(

@@ -14,6 +14,7 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from pantau import catalogue, clock, landing, ledger, release, warehouse
+from pantau.checks.rules import digest
 from pantau.database import Connection, connect
 from pantau.fetch import Fetched, File
 from pantau.periods import JAKARTA
@@ -84,29 +85,35 @@ def end_build(connection: Connection, build: int, outcome: str = "candidate") ->
 
 def checked(build: int | None = None, reading: int | None = None, warning: str = "") -> None:
     """A check run at each border of a build, or of a reading; at the marts with a warning, where one is given."""
+    rule = {
+        "id": warning, "version": 1, "severity": "warning", "sentence": SENTENCE, "fixer": "owner", "reference": "-",
+    }  # fmt: skip
+    kept, evidence = digest(rule), sha256(b"").hexdigest()  # of no rows
     with connect() as connection:
         for border in ["raw"] if reading else ["across", "marts"]:
-            run = ledger.new_id(connection, "check_run")
-            rule = {
-                "id": warning, "version": 1, "severity": "warning", "sentence": SENTENCE, "fixer": "owner",
-                "reference": "-",
-            }  # fmt: skip
-            rules = [warning] if warning and border == "marts" else []
-            evidence = sha256(b"").hexdigest()  # of no rows
+            run, names = (
+                ledger.new_id(connection, "check_run"),
+                [warning] if warning and border == "marts" else [],
+            )
             number = ledger.append(connection, "check", {
                 "run": run, "border": border, "feed": None, "reading": reading, "build": build, "known": 0,
-                "rules": [f"{name}/1" for name in rules], "rules_hash": "x", "skipped": [],
+                "previous": None, "replaced": None, "rules": {f"{name}/1": kept for name in names}, "rules_hash": "x",
+                "skipped": [], "not_applicable": [],
                 "failed": [{"rule": name, "version": 1, "severity": "warning", "rows": 3, "evidence_sha256": evidence}
-                           for name in rules],
+                           for name in names],
             })  # fmt: skip
             connection.execute(
                 "insert into ops.check_run (id, border, reading_id, build_id, rules, rules_hash, ledger_no)"
                 " overriding system value values (%s, %s, %s, %s, %s, 'x', %s)",
-                [run, border, reading, build, len(rules), number],
+                [run, border, reading, build, len(names), number],
             )
-            for name in rules:
+            for name in names:
                 connection.execute(
-                    "insert into ops.check_result values (%s, %s, 1, 'warning', false, 3)", [run, name]
+                    "insert into ops.rule_text values (%s, %s) on conflict do nothing", [kept, Jsonb(rule)]
+                )
+                connection.execute(
+                    "insert into ops.check_result values (%s, %s, 1, 'warning', false, 3, true, %s)",
+                    [run, name, kept],
                 )
                 connection.execute(
                     "insert into ops.finding (check_run_id, rule_id, rule, rows) values (%s, %s, %s, 3)",

@@ -179,6 +179,10 @@ MANIPULATIONS: dict[str, tuple[str, str]] = {
     ),
     "a finding": ("delete from ops.finding", "ops.finding/entry "),
     "a verdict": ("update ops.check_result set passed = true where not passed", "ops.check_result/entry "),
+    "a rule that judged": ("update ops.rule_text set record = record || '{\"select\": \"select 1\"}'", "ops.rule_text/"),
+    "how bad a finding is": ("update ops.check_result set severity = 'info' where not passed", "ops.check_result/"),
+    "what a finding says": ("update ops.finding set rule = rule || '{\"fixer\": \"nobody\"}'", "ops.check_result/"),
+    "what was compared": ("update ops.check_run set previous_reading_id = null where previous_reading_id is not null", "ops.check_run/entry "),
     "evidence": ("update ops.finding_row set evidence = '{}'", "ops.finding_row/"),
     "which rules ran": ("update ops.check_run set rules_hash = 'x'", "ops.check_run/entry "),
     "how a build ended": ("update ops.build_end set outcome = 'unchanged'", "ops.build_end/entry "),
@@ -392,13 +396,11 @@ UNPROMISED = {
         "poll",
         None,
     ): "when an owner was last asked: it changes with every poll, and no figure hangs on it",
-    ("ops", "finding", "rule"): "words of a rule; what decides of it stands in rules_hash",
     (
         "ops",
         "finding",
         "id",
     ): "a number of ours by which pages name a finding; its rows move with it or are found",
-    ("ops", "check_result", "severity"): "of a rule that held; of one that failed it is compared",
 }
 
 

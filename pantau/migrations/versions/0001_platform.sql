@@ -38,6 +38,7 @@ create table ops.reading_file (reading_id bigint references ops.reading, file_no
 -- Rows of a reading are copied before the ledger vouches for it, so these refer to no row of ops.reading.
 create table ops.quarantine (reading_id bigint, source_row bigint, "column" text,
   value text, rule text not null, message text not null, suggestion text, raw text not null,
+  cells text,   -- the row's cells by column, stripped and mapped, as JSON; where its key can be read
   primary key (reading_id, source_row, "column", rule));
 create table ops.set_aside (reading_id bigint, source_row bigint, name text not null, raw text not null,
   primary key (reading_id, source_row));
@@ -63,12 +64,16 @@ create table ops.build_end (                  -- how a build ended; blocked ones
   outcome text not null check (outcome in ('candidate','unchanged','blocked')));
 create view ops.build_outcome as              -- a build without one was cut off and is taken up again
   select distinct on (build_id) build_id, outcome, ledger_no from ops.build_end order by build_id, ledger_no desc;
+create table ops.rule_text (sha256 text primary key, record jsonb not null);   -- every rule that ever judged, as it stood
 create table ops.check_run (
   id bigint generated always as identity primary key, border text not null check (border in ('raw','across','marts')),
   feed text, reading_id bigint references ops.reading, build_id bigint references ops.build,
-  rules integer not null, rules_hash text not null, ledger_no bigint not null references ops.ledger);
+  rules integer not null, rules_hash text not null, ledger_no bigint not null references ops.ledger,
+  previous_reading_id bigint references ops.reading, replaced_reading_id bigint references ops.reading);   -- compared with
+-- Not applicable: the rule compares with what is not there (no month before, nothing replaced). It holds, and is not counted.
 create table ops.check_result (check_run_id bigint references ops.check_run, rule_id text, rule_version integer not null,
   severity text not null check (severity in ('critical','warning','info')), passed boolean not null, failing_rows bigint not null,
+  applicable boolean not null, rule_sha256 text not null references ops.rule_text, check (applicable or passed),
   primary key (check_run_id, rule_id));
 create table ops.finding (id bigint generated always as identity primary key, check_run_id bigint not null, rule_id text not null,
   rule jsonb not null, rows bigint not null, foreign key (check_run_id, rule_id) references ops.check_result);  -- rule: the rule's record as it stood
@@ -104,6 +109,7 @@ create view public.published_figure as select r.period as release_period, r.vers
 create index on ops.delivery (feed, part, period);
 create index on ops.reading (delivery_id);
 create index on ops.ledger ((what ->> 'delivery')) where kind in ('rejection', 'reinstatement');
+create index on ops.rule_text ((record ->> 'id'));
 create index on ops.check_run (reading_id);
 create index on ops.check_run (build_id);
 create index on ops.candidate (period);
@@ -137,9 +143,9 @@ do $$
 declare t text;
 begin
   foreach t in array array['ledger','clock_setting','register_version','delivery','delivery_file','reading','reading_file',
-                           'quarantine','set_aside','control_total','build_end','check_run','check_result','finding',
-                           'finding_row','candidate','supersession','figure','approval_given','withdrawal','publication',
-                           'report'] loop
+                           'quarantine','set_aside','control_total','build_end','rule_text','check_run','check_result',
+                           'finding','finding_row','candidate','supersession','figure','approval_given','withdrawal',
+                           'publication','report'] loop
     execute format('create trigger append_only before update or delete on ops.%I for each row execute function ops.refuse_change()', t);
     execute format('create trigger no_truncate before truncate on ops.%I for each statement execute function ops.refuse_change()', t);
   end loop;

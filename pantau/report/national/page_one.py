@@ -219,11 +219,15 @@ def _parts(source: Source, indicator: Indicator) -> str:
         return "" if indicator["kind"] == "ratio_pct" else source.words.pick(indicator["unit"])
     money = "Rp" in source.words["parts"][indicator["id"]]
     write = source.words.compact if money else source.words.number
-    return source.words.say(
+    said = source.words.say(
         f"parts.{indicator['id']}",
         numerator=write(indicator["numerator"]),
         denominator=write(indicator["denominator"]),
     )
+    if indicator["unread"] and indicator["id"] in source.words["unread"]:
+        count = source.words.number(indicator["unread"])
+        said += "; " + source.words.say(f"unread.{indicator['id']}", count=count)
+    return said
 
 
 def quality(source: Source) -> list[str]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -92,6 +93,31 @@ def test_a_key_stands_once(tmp_path: Path) -> None:
     assert refused(read(tmp_path, rows)) == {
         2: {(key, "key_repeated")}, 3: {(key, "key_contradicted")}, 4: {(key, "key_contradicted")},
     }  # fmt: skip
+
+
+def cells(result: contract.Result) -> dict[int, dict[str, str] | None]:
+    """Of each refused row what is kept of its cells."""
+    kept = result.refusals.select("source_row", "cells").rows()
+    return {n: json.loads(written) if written else None for n, written in kept}
+
+
+def test_a_refused_row_keeps_its_cells_where_its_key_can_be_read(tmp_path: Path) -> None:
+    rows = [
+        row(uraian=" a\0b ", alasan_koreksi="-"),
+        row(kode_akun="52111"),
+        row(versi_anggaran="apbn"),
+        row(kode_akun="222222"),
+        row(kode_akun="222222"),
+    ]
+    found = cells(read(tmp_path, rows))
+    assert found.keys() == {1, 2, 3, 5}
+    assert found[1] is not None
+    assert found[1]["uraian"] == "a␀b"
+    assert found[1]["kelompok_belanja"] == "KL"  # as the column would hold it
+    assert "alasan_koreksi" not in found[1]
+    assert found[2] is found[3] is None
+    assert found[5] is not None
+    assert found[5]["kode_akun"] == "222222"
 
 
 def test_totals_are_set_aside_and_used_as_controls(tmp_path: Path) -> None:

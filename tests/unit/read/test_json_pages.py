@@ -181,3 +181,24 @@ def test_content_tells_a_number_from_a_text_and_keeps_its_last_digit() -> None:
     ]
     assert len({digest(each) for each in written}) == len(written)
     assert digest('{"a": 1, "b": 2}') == digest('{"b": 2 , "a": 1}')
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "readable"),
+    [
+        ("9301012001", "Kupre", True),  # the name is not its code's; the code is one
+        ("9301019001", "Kuper", False),  # no such village
+        (None, "Nirwana", False),
+        ("9301012001", "", False),
+    ],
+)
+def test_the_key_of_a_refused_row_is_its_village_s_code_as_it_was_delivered(
+    tmp_path: Path, code: str | None, name: str, readable: bool
+) -> None:
+    result = apply(read(tmp_path, [{**GOOD, "kode_desa": code, "nama_desa": name}]))
+    kept = set(result.refusals["cells"])
+    assert len(kept) == 1
+    written = kept.pop()
+    assert (written is not None) is readable
+    if readable:
+        assert json.loads(written)["kode_desa"] == code
