@@ -59,6 +59,7 @@ def test_no_import_errors_and_exactly_these_dags(bag: dict) -> None:
     assert set(bag["dags"]) == {
         "approve_release",
         "close_month",
+        "verify_records",
         "watch_lateness",
         *(f"feed__{name}" for name in catalogue.load()),
     }
@@ -126,6 +127,12 @@ def test_lateness_is_watched_once_a_day_and_told_only_where_there_is_something(b
     watch = bag["dags"]["watch_lateness"]
     assert list(watch["tasks"]) == ["watch", "tell"]
     assert watch["schedule"] == "0 2 * * *"  # 09:00 in Jakarta, after the feeds
+
+
+def test_everything_is_verified_once_a_day_and_told_only_where_something_fails(bag: dict) -> None:
+    verify = bag["dags"]["verify_records"]
+    assert list(verify["tasks"]) == ["verify", "tell"]
+    assert verify["schedule"] == "30 18 * * *"  # 01:30 in Jakarta
 
 
 def test_dag_files_only_declare() -> None:

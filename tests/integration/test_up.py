@@ -280,6 +280,7 @@ def test_in_the_browser_every_dag_stands_with_docs_owner_and_tags(system: System
     expected = {
         "approve_release",
         "close_month",
+        "verify_records",
         "watch_lateness",
         *(f"feed__{name}" for name in catalogue.load()),
     }

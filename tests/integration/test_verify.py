@@ -25,8 +25,10 @@ from pantau.errors import PantauError
 from pantau.landing import path_of
 from pantau.report import files
 from pantau.settings import settings
+from pantau.verify import telling
 from tests.conftest import own_database
 from tests.integration.conftest import ANGGARAN, BTS, DESA_3T, DESA_4G, KEWAJIBAN, Stage, bring_registers
+from tests.integration.postbox import postbox
 from tests.integration.test_gate import pantau
 
 RANDOM_CHANGES = int(os.environ.get("PANTAU_RANDOM_CHANGES", "100"))
@@ -375,6 +377,24 @@ def test_what_a_person_accepts_is_told_ever_after_and_speaks_for_nothing_else(pr
     with spoilt(path, CHANGES["flipped"]), connect() as connection:
         assert [failure.what for failure in found_in(connection)] == ["audit/index.html"]
     site.write()
+
+
+def test_what_fails_is_mailed_to_the_data_engineer_and_fails_the_run(
+    programme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landed = next(path for name, path in kept_files().items() if name.startswith("landed/"))
+    with spoilt(landed, CHANGES["cut"]):
+        told = [str(failure.error("")) for failure in verify.run().failures]
+    with postbox() as box:
+        with pytest.raises(PantauError, match="Name an address: PANTAU_ENGINEER_MAIL"):
+            telling.tell(told, box.uri())
+        monkeypatch.setattr(settings, "engineer_mail", "data@office.example")
+        with pytest.raises(PantauError, match="1 thing"):
+            telling.tell(told, box.uri())
+        ((address, mail),) = box.mails
+    assert address == "data@office.example"
+    assert mail["Subject"] == "Pantau: verification fails (1)"
+    assert f"landed/{landed.name}" in mail.get_content()
 
 
 def test_a_hash_of_an_unknown_scheme_is_refused_by_its_name(programme: str) -> None:
