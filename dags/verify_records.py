@@ -12,7 +12,7 @@ RUNBOOK = "docs/runbooks/tampering.md"
 DOC = """### Verify everything
 
 verify → tell. Rows, figures, pages, files, triggers and grants against the ledger's entries, and the ledger against its
-witness: what `pantau verify` does. What does not hold goes to the data engineer (`PANTAU_ENGINEER_MAIL`) by mail, through
+witness: what `pantau verify` does. What fails goes to the data engineer (`PANTAU_ENGINEER_MAIL`) by mail, through
 the connection `pantau_smtp`, and fails the run. See [the runbook]({runbook}).
 """
 
