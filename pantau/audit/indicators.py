@@ -7,6 +7,7 @@ is compared while it is written, and a difference is shown as such.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +23,7 @@ from pantau.audit.paper import Paper, entry_link
 from pantau.audit.records import SEVERITIES, Records, Row
 from pantau.audit.rows import Fact
 from pantau.read import REGISTER
-from pantau.release.figures import NATION, keyed
+from pantau.release.figures import NATION, exact_difference, keyed
 
 _Figures = dict[tuple[str, str], Row]  # (place, breakdown) → figure
 
@@ -48,6 +49,7 @@ def write(
             list(paper.words["breakdown"]),
             records.names(build, this["period"]),
             paper.number,
+            paper.value,
         )
         deliveries = _deliveries(records, definition, fact, build, this["period"])
         path = figures.page(this["period"], this["version"], indicator)
@@ -102,6 +104,7 @@ class Grid:
     order: list[str]  # of the breakdowns
     names: dict[str, str]
     number: Callable[..., str]
+    value: Callable[[Row, Row], str]  # of a definition and a figure
 
     @cached_property
     def breakdowns(self) -> list[str]:
@@ -183,11 +186,10 @@ class Grid:
         return Cell(self.anchor(NATION, breakdown), *self._written(self.figures[NATION, breakdown]))
 
     def _written(self, figure: Row) -> tuple[str, str, str, str]:
-        value, numerator, denominator = (figure[name] for name in ("value", "numerator", "denominator"))
-        shown = self.number(value, self.definition["decimals"])
-        percent = "\u00a0%" if self.definition["unit_id"] == "%" and value is not None else ""
+        numerator, denominator = (figure[name] for name in ("numerator", "denominator"))
         rest = self.number(denominator - numerator) if self.definition["kind"] == "count" else ""
-        return shown + percent, self.number(numerator), self.number(denominator), rest
+        shown = self.value(self.definition, figure)
+        return shown, self.number(numerator), self.number(denominator), rest
 
     def anchor(self, place: str, breakdown: str) -> str:
         """Its id's tail."""
@@ -197,13 +199,10 @@ class Grid:
         """The region's name in the register of the month."""
         return self.names.get(place, place)
 
-    def change(self, place: str, breakdown: str) -> Decimal | None:
-        """Difference of the value to the release before; None where one of them has none."""
+    def change(self, place: str, breakdown: str) -> Fraction | None:
+        """Difference of the value to the release before, unrounded; None where one of them has none."""
         new, old = self.figures.get((place, breakdown)), self.old.get((place, breakdown))
-        if not new or not old or new["value"] is None or old["value"] is None:
-            return None
-        difference: Decimal = new["value"] - old["value"]
-        return difference
+        return exact_difference(self.definition, new, old)
 
     def share(self, place: str) -> float:
         """Length of a province's bar, 0 to 1: of the longest one, or of 100 percent."""

@@ -6,7 +6,7 @@ attribute that a browser would follow or run.
 
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache, cached_property
@@ -22,7 +22,8 @@ from markupsafe import Markup, escape
 from pantau import ledger
 from pantau.landing import path_of
 from pantau.periods import JAKARTA
-from pantau.report.wording import Words
+from pantau.release.figures import exact_difference
+from pantau.report.wording import NOTHING, Words
 from pantau.settings import settings
 
 HERE = Path(__file__).parent
@@ -119,12 +120,13 @@ class Paper:
             finalize=_shown,
         )
         environment.filters |= {
-            "number": self.number, "signed": lambda v, d=0: self.number(v, d, signed=True),
+            "number": self.number, "change": self.words.change,
             "day": self.day, "moment": self.at, "month": self.month, "hash": short, "lines": lines,
             "told": self.told, "actor": self.actor, "canonical": canonical,
         }  # fmt: skip
         environment.globals |= {
             "w": self.words, "say": self.words.say, "code": version(),
+            "value": self.value, "change_of": exact_difference,
             "bytes_path": bytes_path, "period_page": period_page, "release_page": release_page,
             "delivery_page": delivery_page, "finding_page": finding_page,
         }  # fmt: skip
@@ -141,6 +143,15 @@ class Paper:
     def number(self) -> Callable[..., str]:
         """As `Words.number`; remembered, for the same small numbers come again and again."""
         return cache(self.words.number)
+
+    def value(self, definition: dict[str, Any], figure: Mapping[str, Any] | None) -> str:
+        """A figure's value with `%` where that is its unit: of a share, "all" and "nothing" only where it is that."""
+        if figure is None or figure["value"] is None:
+            return NOTHING
+        if definition["kind"] != "ratio_pct":
+            return self.number(figure["value"], definition["decimals"])
+        parts = figure["numerator"], figure["denominator"]
+        return self.words.per_cent(figure["value"], *parts, definition["decimals"]) + "\u00a0%"
 
     def month(self, period: str, short: bool = False) -> str:
         """`Oktober 2026`, `Okt 2026`."""

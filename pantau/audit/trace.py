@@ -7,6 +7,7 @@ from pantau.audit import rows
 from pantau.database import Connection, connect
 from pantau.errors import PantauError
 from pantau.landing import found_at, path_of
+from pantau.rounding import edge
 from pantau.settings import settings
 from pantau.visible import visible
 
@@ -63,7 +64,7 @@ def trace(figure: str, *, all_rows: bool = False) -> str:
         )
         page = figures.page(release["period"], release["version"], found["indicator_id"])
         lines = [
-            f"{figure}  =  {_plain(found['value'])} {definition['unit_en']}",
+            f"{figure}  =  {_value(definition, found)} {definition['unit_en']}",
             f"  numerator    {_plain(found['numerator'])}",
             f"  denominator  {_plain(found['denominator'])}",
             f"  release      {release['period']} v{release['version']}"
@@ -109,6 +110,14 @@ def _behind(
 
 def _plain(value: Any) -> str:
     return "-" if value is None else format(value.normalize() if value else value, ",f")
+
+
+def _value(definition: dict[str, Any], found: dict[str, Any]) -> str:
+    """The value; of a share, "all" and "nothing" only where it is that."""
+    if found["value"] is None or definition["kind"] != "ratio_pct":
+        return _plain(found["value"])
+    sign, amount = edge(found["value"], found["numerator"], found["denominator"], definition["decimals"])
+    return sign + _plain(amount)
 
 
 def _model(indicator: str) -> str:

@@ -14,6 +14,7 @@ from pantau import checks, ledger, release
 from pantau.database import Connection, connect
 from pantau.errors import PantauError
 from pantau.progress import step
+from pantau.rounding import edge
 from pantau.settings import settings
 
 APPROVE, REFUSE = "Approve", "Refuse"
@@ -125,7 +126,7 @@ def question(shown: list[dict[str, Any]], acknowledged: list[str]) -> dict[str, 
 def _figures(context: dict[str, Any], published: dict[str, Any]) -> list[str]:
     if "indicators" not in context:
         return []
-    now = {each["id"]: each["value"] for each in published.get("indicators", [])}
+    now = {each["id"]: each for each in published.get("indicators", [])}
     lines = ["| indicator | figure | published now | since last month | target |", "|---|---|---|---|---|"]
     for each in context["indicators"]:
         unit = "" if each["value"] is None else f" {each['unit']['en']}"
@@ -136,14 +137,25 @@ def _figures(context: dict[str, Any], published: dict[str, Any]) -> list[str]:
             track = "on track" if target["on_track"] else "**off** track"
             way = f"{_number(target['value'])} by {target['deadline']}, {track}"
         lines.append(
-            f"| {each['id']} {each['name']['en']} | {_number(each['value'], 'not delivered')}{unit}"
-            f" | {_number(now.get(each['id']))} | {moved} | {way} |"
+            f"| {each['id']} {each['name']['en']} | {_value(each, 'not delivered')}{unit}"
+            f" | {_value(now.get(each['id']))} | {moved} | {way} |"
         )
     return [*lines, ""]
 
 
 def _number(text: str | None, without: str = "–") -> str:
     return without if text is None else f"{Decimal(text):,}"
+
+
+def _value(each: dict[str, Any] | None, without: str = "–") -> str:
+    """An indicator's value; of a share, "all" and "nothing" only where it is that."""
+    if each is None or each["value"] is None:
+        return without
+    if each["kind"] != "ratio_pct":
+        return _number(each["value"])
+    value, numerator, denominator = (Decimal(each[name]) for name in ("value", "numerator", "denominator"))
+    sign, amount = edge(value, numerator, denominator, each["decimals"])
+    return f"{sign}{amount:,}"
 
 
 def _warned(warnings: list[checks.Finding]) -> list[str]:

@@ -59,6 +59,7 @@ def _feed(
         "owner": feed.owner,
         "transport": _TRANSPORTS[feed.transport.kind],
         "how": standing["how"] if standing else "missing",
+        "rejected": (not standing or standing["how"] == "carried") and _is_rejected(closing, feed, part),
         "source_period": standing and standing["source_period"],
         "due_on": due and due.isoformat(),
         "first_known_at": standing and first["known_at"].astimezone(periods.JAKARTA).isoformat(),
@@ -74,6 +75,16 @@ def _feed(
     }
 
 
+def _is_rejected(closing: Closing, feed: Feed, part: str) -> bool:
+    """Whether a delivery of this month came and is rejected, so that what stands in for it is not called late."""
+    found = closing.connection.execute(
+        "select from ops.delivery where feed = %(feed)s and part = %(part)s and period = %(period)s"
+        " and ledger_no <= %(cutoff)s and id in (select ops.rejected(%(cutoff)s))",
+        {"feed": feed.name, "part": part, "period": closing.period, "cutoff": closing.cutoff},
+    ).fetchone()
+    return found is not None
+
+
 def operators(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What each operator claims, from the lines of the page's feeds: accepted rows of its standing delivery."""
     return [
@@ -82,6 +93,7 @@ def operators(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "title": line["part_title"],
             "claims": line["accepted"],
             "how": line["how"],
+            "rejected": line["rejected"],
             "source_period": line["source_period"],
         }
         for line in lines

@@ -6,11 +6,14 @@ Promise: of other releases only what was published at the build's cut-off.
 
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
 from pantau import catalogue, periods
 from pantau.database import Connection
+from pantau.release.forecast import CHANGES
+from pantau.rounding import difference_text, exact, half_up
 
 NATION = "00"
 Figures = dict[tuple[str, str, str], dict[str, Any]]  # (indicator, place, breakdown) → figure
@@ -28,8 +31,38 @@ def number(value: Decimal | None) -> str | None:
 
 
 def rounded(value: Decimal | None, decimals: int) -> str | None:
-    """A frozen value with the register's decimals (it was rounded once, in SQL)."""
-    return None if value is None else format(value.quantize(Decimal(1).scaleb(-decimals)), "f")
+    """A value with the register's decimals; a frozen one was rounded to them once, in SQL."""
+    return None if value is None else format(half_up(value, decimals), "f")
+
+
+def parts(figure: dict[str, Any] | None) -> dict[str, str | None]:
+    """What a figure's value is made of, for whoever writes it beside or in place of the value."""
+    return {name: number(figure[name]) if figure else None for name in ("numerator", "denominator")}
+
+
+def exact_difference(
+    definition: dict[str, Any], figure: dict[str, Any] | None, earlier: dict[str, Any] | None
+) -> Fraction | None:
+    """`figure` less `earlier`, from their parts and so before either was rounded; None where one has no value, or they
+    are of two definitions.
+
+    Args:
+        definition: the indicator's row of the register.
+    """
+    if not figure or not earlier or figure["value"] is None or earlier["value"] is None:
+        return None
+    if figure["indicator_version"] != earlier["indicator_version"]:
+        return None
+    now, was = (exact(definition["kind"], f["numerator"], f["denominator"]) for f in (figure, earlier))
+    return None if now is None or was is None else now - was
+
+
+def difference(
+    definition: dict[str, Any], figure: dict[str, Any] | None, earlier: dict[str, Any] | None
+) -> str | None:
+    """As `exact_difference`, rounded once to the register's decimals."""
+    found = exact_difference(definition, figure, earlier)
+    return None if found is None else difference_text(found, definition["decimals"])
 
 
 def keyed(figures: list[dict[str, Any]]) -> Figures:
@@ -94,13 +127,19 @@ class Closing:
         """The month before."""
         return published_at(self.connection, periods.shift(self.period, -1), self.cutoff)
 
+    @cached_property
+    def year_before(self) -> Published:
+        """The month from which the mean pace is reckoned."""
+        return published_at(self.connection, periods.shift(self.period, -CHANGES), self.cutoff)
+
     def history(self, indicator: str, breakdown: str, feeds: list[str]) -> list[dict[str, Any]]:
-        """The nation's figures of all earlier months as published: period, version, indicator_version, value,
-        whether it was restated, and whether one of `feeds` was carried forward into it. Oldest first; months without
-        a value are left out.
+        """The nation's figures of all earlier months as published: period, version, indicator_version, value with its
+        parts, whether it was restated, and whether one of `feeds` was carried forward into it. Oldest first; months
+        without a value are left out.
         """
         return self.connection.execute(
             "select * from (select distinct on (r.period) r.period, r.version, f.indicator_version, f.value,"
+            "   f.numerator, f.denominator,"
             "   exists (select from ops.publication q join ops.candidate o on o.id = q.release_id"
             "     where o.period = r.period and o.version <= r.version and o.reason = 'restatement') as restated,"
             "   exists (select from ops.build_input i where i.build_id = r.build_id and i.period = r.period"

@@ -10,11 +10,13 @@ binary is rounded well above its error before it is rounded to the register's de
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, ROUND_UP, Decimal
+from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
-from math import inf, sqrt
+from math import ceil, inf, sqrt
 from typing import Literal
+
+from pantau.rounding import half_up
 
 CHANGES = 12  # monthly changes that the method looks back on
 SURE = 6  # digits beyond the register's at which binary arithmetic is still exact on every machine
@@ -138,9 +140,11 @@ def backtest(values: Sequence[Decimal], bounds: Bounds, decimals: int) -> Backte
     """Fit to every beginning of `values` that is long enough and compare with the month that followed."""
     errors, inside = [], 0
     for known in range(CHANGES + 1, len(values)):
-        made = point(fit(values[:known]), 1, bounds, decimals)
+        fitted = fit(values[:known])
+        made = point(fitted, 1, bounds, decimals)
         errors.append(Fraction(abs(values[known] - made.value)))
-        inside += made.low80 <= values[known] <= made.high80
+        low, high = (settled(bounds.clip(end), decimals) for end in fitted.interval(1, 80))
+        inside += low <= values[known] <= high  # a bound that is rounded first would hold more, or less
     return Backtest(len(errors), sum(errors, Fraction(0)) / len(errors) if errors else None, inside)
 
 
@@ -151,10 +155,8 @@ def settled(value: float, decimals: int) -> Decimal:
 
 def round_once(value: float | Fraction, decimals: int, *, up: bool = False) -> Decimal:
     """Rounded to so many digits, half away from zero; with `up` always away from zero."""
-    exact = (
-        Decimal(value.numerator) / Decimal(value.denominator)
-        if isinstance(value, Fraction)
-        else settled(value, decimals)
-    )
-    found = exact.quantize(Decimal(1).scaleb(-decimals), ROUND_UP if up else ROUND_HALF_UP)
-    return found if found else abs(found)  # no minus before a zero
+    exact = value if isinstance(value, Fraction) else settled(value, decimals)
+    if not up:
+        return half_up(exact, decimals)
+    whole = ceil(abs(Fraction(exact)) * 10**decimals)
+    return Decimal(-whole if exact < 0 else whole).scaleb(-decimals)

@@ -4,7 +4,6 @@ Promise: a figure that rests on a delivery carried forward says so wherever it s
 definitions are never subtracted.
 """
 
-from decimal import Decimal
 from typing import Any
 
 from pantau import periods
@@ -12,11 +11,16 @@ from pantau.release.figures import (
     NATION,
     Closing,
     Published,
+    difference,
+    exact_difference,
     figure_id,
     number,
+    parts,
     rounded,
     starts_anew,
 )
+from pantau.release.forecast import CHANGES
+from pantau.rounding import half_up
 
 MONTHS_OF_HISTORY = 12
 
@@ -44,7 +48,7 @@ def _indicator(closing: Closing, d: dict[str, Any], feeds: list[dict[str, Any]])
         if f["how"] == "carried"
     ]
     value = figure["value"] if figure else None
-    moved = _change(before, (name, NATION, headline), figure, decimals)
+    moved = difference(d, figure, before.figures.get((name, NATION, headline)))
     return {
         "id": name,
         "version": d["version"],
@@ -55,8 +59,7 @@ def _indicator(closing: Closing, d: dict[str, Any], feeds: list[dict[str, Any]])
         "kind": d["kind"],
         "direction": d["direction"],
         "value": rounded(value, decimals),
-        "numerator": number(figure["numerator"]) if figure else None,
-        "denominator": number(figure["denominator"]) if figure else None,
+        **parts(figure),
         "unread": sum(f["refused"] for f in behind),
         "missing": [] if figure else _missing(needs, behind),
         "carried": carried,
@@ -66,15 +69,14 @@ def _indicator(closing: Closing, d: dict[str, Any], feeds: list[dict[str, Any]])
             "from": figure_id(name, NATION, headline, periods.shift(period, -1), before.version),
         },
         "target": _target(closing, name, headline, decimals),
-        "history": _history(closing, d, headline, value, bool(carried)),
+        "history": _history(closing, d, headline, figure, bool(carried)),
         "breakdowns": [
             {
                 "breakdown": b,
                 "figure": figure_id(name, NATION, b, period),
                 "value": rounded(f["value"], decimals),
-                "numerator": number(f["numerator"]),
-                "denominator": number(f["denominator"]),
-                "change": _change(before, (name, NATION, b), f, decimals),
+                **parts(f),
+                "change": difference(d, f, before.figures.get((name, NATION, b))),
             }
             for b, f in sorted(mine.items())
             if b
@@ -88,18 +90,6 @@ def _missing(needs: list[str], behind: list[dict[str, Any]]) -> list[str]:
     partly = {f["feed"] for f in behind if f["how"] == "missing"}
     absent = [f for f in needs if f not in there]
     return absent or [f for f in needs if f in partly]
-
-
-def _change(
-    before: Published, key: tuple[str, str, str], figure: dict[str, Any] | None, decimals: int
-) -> str | None:
-    """This figure less that of the month before; None where there is none of the same definition."""
-    earlier = before.figures.get(key)
-    if not figure or not earlier or figure["value"] is None or earlier["value"] is None:
-        return None
-    if figure["indicator_version"] != earlier["indicator_version"]:
-        return None
-    return rounded(figure["value"] - earlier["value"], decimals)
 
 
 def _target(closing: Closing, indicator: str, breakdown: str, decimals: int) -> dict[str, Any] | None:
@@ -121,7 +111,7 @@ def _target(closing: Closing, indicator: str, breakdown: str, decimals: int) -> 
 
 
 def _history(
-    closing: Closing, d: dict[str, Any], breakdown: str, value: Decimal | None, carried: bool
+    closing: Closing, d: dict[str, Any], breakdown: str, figure: dict[str, Any] | None, carried: bool
 ) -> list[dict[str, Any]]:
     """The figures of the last months as they were published at the cut-off, and this one."""
     name, decimals = d["indicator_id"], d["decimals"]
@@ -131,6 +121,7 @@ def _history(
             "period": row["period"],
             "figure": figure_id(name, NATION, breakdown, row["period"], row["version"]),
             "value": rounded(row["value"], decimals),
+            **parts(row),
             "version": row["version"],
             "restated": row["restated"],
             "carried": row["carried"],
@@ -138,12 +129,13 @@ def _history(
         for row in closing.history(name, breakdown, d["needs_feeds"].split(";"))
         if row["period"] >= since
     ]
-    if value is not None:
+    if figure and figure["value"] is not None:
         line.append(
             {
                 "period": closing.period,
                 "figure": figure_id(name, NATION, breakdown, closing.period),
-                "value": rounded(value, decimals),
+                "value": rounded(figure["value"], decimals),
+                **parts(figure),
                 "version": 0,  # this release's own, whose version stands above
                 "restated": False,
                 "carried": carried,
@@ -183,7 +175,17 @@ def _cell(closing: Closing, d: dict[str, Any], place: str) -> dict[str, Any] | N
     return figure and {
         "figure": figure_id(*key, closing.period),
         "value": rounded(figure["value"], decimals),
-        "numerator": number(figure["numerator"]),
-        "denominator": number(figure["denominator"]),
-        "change": _change(closing.before, key, figure, decimals),
+        **parts(figure),
+        "change": difference(d, figure, closing.before.figures.get(key)),
+        "pace": _pace(d, figure, closing.year_before.figures.get(key)),
     }
+
+
+def _pace(
+    d: dict[str, Any], figure: dict[str, Any], earlier: dict[str, Any] | None
+) -> dict[str, str | int] | None:
+    """The mean change a month over the months that a forecast looks back on, so that a page has one pace."""
+    moved = exact_difference(d, figure, earlier)
+    if moved is None:
+        return None
+    return {"per_month": format(half_up(moved / CHANGES, d["decimals"]), "f"), "months": CHANGES}

@@ -1,7 +1,7 @@
 """The forecasts that a page shows: for each indicator with a goal ahead, from its history as published.
 
-Promise: a reader can work them out again from the published figures alone; what earlier releases had forecast for this
-month stands beside what it came to.
+Promise: a reader can work them out again from the published figures alone; what earlier months had first forecast for
+this one stands beside what it came to.
 """
 
 from dataclasses import asdict
@@ -104,12 +104,13 @@ def _written(made: forecast.Point) -> dict[str, str]:
 
 
 def _past(closing: Closing, indicator: dict[str, Any]) -> list[dict[str, Any]]:
-    """What the pages of earlier months, in their newest versions, had forecast for this one; oldest first."""
+    """What the pages of earlier months, as each was first published, had forecast for this one; oldest first. A page
+    that was published anew may have known more, so its forecast never counts."""
     rows = closing.connection.execute(
         "select distinct on (r.period) r.period, r.version, r.context -> 'forecast' as forecast,"
         " r.context -> 'definitions' as definitions from ops.release r"
         " join ops.publication p on p.release_id = r.id"
-        " where p.ledger_no <= %s and r.period < %s and r.period >= %s order by r.period, p.ledger_no desc",
+        " where p.ledger_no <= %s and r.period < %s and r.period >= %s order by r.period, p.ledger_no",
         [closing.cutoff, closing.period, periods.shift(closing.period, -PAST)],
     ).fetchall()
     return [

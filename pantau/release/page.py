@@ -36,6 +36,7 @@ def context(
         "explanation": explanation,
         "cutoff_at": closing.closed_at,
         "simulated": closing.build["simulated"],
+        "code_version": closing.build["code_version"],
     }
     if reason == "opening":
         return base

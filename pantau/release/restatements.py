@@ -1,7 +1,8 @@
 """Why a release replaces another, by the inputs that differ between their builds, and what it changed.
 
 Promise: every reason is read from the manifests and the ledger; the code says whose matter it is (R1 the sender's
-correction or late delivery, R2 boundaries, R3 definition or method, C our own error).
+correction or late delivery, R2 boundaries, R3 definition or method, R4 a delivery that was rejected or left out by
+decision, C our own error).
 """
 
 from collections.abc import Iterable
@@ -14,10 +15,11 @@ from babel.dates import format_date
 from pantau import catalogue, periods
 from pantau.database import Connection
 from pantau.read import REGISTER
-from pantau.release.figures import NATION, Closing, Figures, figure_id, figures_of, rounded
+from pantau.release.figures import NATION, Closing, Figures, difference, figure_id, figures_of, parts, rounded
 
 Text = dict[str, str]  # id, en
-CODES = ("C", "R3", "R2", "R1")  # of a release with several causes the first one names it; its text tells all
+# Of a release with several causes the first of these names it; its text tells all.
+CODES = ("C", "R3", "R2", "R4", "R1")
 _LOCALES = {"id": "id_ID", "en": "en_GB"}
 _METHOD: Text = {
     "id": "Definisi, register, atau cara hitung berubah",
@@ -73,7 +75,12 @@ def _cause(row: dict[str, Any]) -> Cause:
 def _told(row: dict[str, Any]) -> tuple[str, Text]:
     new_day, old_day = _day(row["new_at"]), _day(row["old_at"])
     if row["new_delivery"] is None and row["left_out"]:
-        return "R1", {"id": "menurut keputusan tidak dipakai", "en": "left out by decision"}
+        return "R4", {"id": "menurut keputusan tidak dipakai", "en": "left out by decision"}
+    if row["new_delivery"] is None and row["rejected"] is not None:
+        return "R4", {
+            "id": f"kiriman {old_day['id']} ditolak ({row['rejected']}), tidak ada gantinya",
+            "en": f"delivery of {old_day['en']} rejected ({row['rejected']}), none in its place",
+        }
     if row["new_delivery"] is None:
         return "R1", {"id": "kiriman ditarik", "en": "delivery withdrawn"}
     if row["reinstated"] is not None:
@@ -97,7 +104,7 @@ def _told(row: dict[str, Any]) -> tuple[str, Text]:
             "en": f"another register in force, received {new_day['en']}",
         }
     if row["back"] and row["rejected"] is not None:
-        return "R1", {
+        return "R4", {
             "id": f"kiriman {old_day['id']} ditolak ({row['rejected']}), kiriman {new_day['id']} berlaku lagi",
             "en": f"delivery of {old_day['en']} rejected ({row['rejected']}), that of {new_day['en']} stands again",
         }
@@ -202,14 +209,16 @@ def _restatement(
     changes = []
     for indicator, place, breakdown in (k for k in keys if k[1] == NATION):
         d = names[indicator]
-        was, now = (x.get((indicator, place, breakdown), {}).get("value") for x in (old, new))
+        was, now = (x.get((indicator, place, breakdown)) for x in (old, new))
         changes.append(
             {
                 "figure": figure_id(indicator, place, breakdown, release["period"]),
                 "name": {"id": d["name_id"], "en": d["name_en"]},
-                "old": rounded(was, d["decimals"]),
-                "new": rounded(now, d["decimals"]),
-                "difference": None if was is None or now is None else rounded(now - was, d["decimals"]),
+                "old": was and rounded(was["value"], d["decimals"]),
+                "old_parts": parts(was),
+                "new": now and rounded(now["value"], d["decimals"]),
+                "new_parts": parts(now),
+                "difference": difference(d, now, was),
             }
         )
     return {

@@ -103,7 +103,7 @@ def manifest(context: Mapping[str, Any], table: bytes, release_hash: str, page_h
         "page_hash": page_hash,
         "figures_csv_sha256": sha256(table).hexdigest(),
         "audit_url": context.get("audit_url"),
-        "code_version": context.get("code_version"),
+        "code_version": context["code_version"],
         "definitions": [{"id": d["id"], "version": d["version"]} for d in context["definitions"]],
         "deliveries": [{key: feed[key] for key in _FEED} for feed in context["feeds"]],
     }

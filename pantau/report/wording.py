@@ -1,11 +1,13 @@
 """What a report says and how it writes numbers and dates: one table of texts, two languages, and Babel.
 
-Promise: a number is shown as it was rounded at the source. Only display with fewer digits rounds again.
+Promise: a number is shown as it was rounded at the source. Only display with fewer digits rounds again, half away
+from zero like all else (`pantau.rounding`), and never says "all" or "nothing" of what is not.
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,10 +19,12 @@ from markupsafe import Markup
 
 from pantau.errors import PantauError
 from pantau.periods import JAKARTA
+from pantau.rounding import edge, half_up
 
 LANGUAGES = ("id", "en")
 STRESSED = {"change", "pace", "value", "gap"}  # what `stress` sets in bold
 NOTHING = "–"  # a cell without a value
+_LARGEST = 12  # the power of ten of the largest amount that both languages have a word for
 Text = TypeVar("Text", str, Markup)
 
 
@@ -93,19 +97,54 @@ class Words:
         """`value` with `decimals` digits, the language's separators, a true minus and, if wanted, a plus."""
         if value is None:
             return NOTHING
-        amount = Decimal(value)
+        amount = half_up(Decimal(value), decimals)
         pattern = "#,##0" + ("." + "0" * decimals if decimals else "")
         text = format_decimal(abs(amount), format=pattern, locale=self.locale)
-        if not any(c in "123456789" for c in text):
+        if not amount:
             return text  # nothing that is shown as zero has a sign
         return ("−" if amount < 0 else "+" if signed else "") + text
+
+    def change(self, value: str | int | Decimal | Fraction | None, decimals: int = 0) -> str:
+        """A difference with its sign; `+<0,1` where it is not zero, but rounds to it."""
+        if value is None:
+            return NOTHING
+        amount = Fraction(value)
+        found = half_up(amount, decimals)
+        if found or not amount:
+            return self.number(found, decimals, signed=True)
+        return ("−<" if amount < 0 else "+<") + self.number(Decimal(1).scaleb(-decimals), decimals)
+
+    def per_cent(
+        self,
+        value: str | Decimal | None,
+        numerator: str | Decimal | None,
+        denominator: str | Decimal | None,
+        decimals: int = 0,
+    ) -> str:
+        """A share in per cent without its unit: `>99,9` for 100,0 that is not all, `<0,1` for 0,0 that is not nothing.
+
+        Args:
+            value: as it was frozen, or None where the share does not exist.
+            numerator, denominator: of what it is the share.
+        """
+        if value is None or numerator is None or denominator is None:
+            return self.number(value, decimals)
+        sign, amount = edge(Decimal(value), Decimal(numerator), Decimal(denominator), decimals)
+        return sign + self.number(amount, decimals)
+
+    def share(self, part: Decimal, whole: Decimal, decimals: int = 0) -> str:
+        """`part` of `whole` in per cent, as `per_cent` writes it; 0 where the whole is 0."""
+        if not whole:
+            return self.number(0, decimals)
+        value = half_up(100 * Fraction(part) / Fraction(whole), decimals)
+        return self.per_cent(value, part, whole, decimals)
 
     def compact(self, value: str | int | Decimal | None, digits: int = 1, *, short: bool = False) -> str:
         """A large amount in words that stay on one line: `26,9 triliun`, or `26,9 T`."""
         if value is None:
             return NOTHING
         text = format_compact_decimal(
-            Decimal(value),
+            _of_thousands(Decimal(value), digits),
             format_type="short" if short else "long",
             locale=self.locale,
             fraction_digits=digits,
@@ -139,3 +178,12 @@ class Words:
     def _moment(value: str) -> datetime:
         moment = datetime.fromisoformat(value)
         return moment.astimezone(JAKARTA) if moment.tzinfo else moment.replace(tzinfo=JAKARTA)
+
+
+def _of_thousands(value: Decimal, digits: int) -> Decimal:
+    """`value` rounded to so many digits of the thousands, millions … in which it is told: Babel, which would round
+    half to even, finds nothing left to round."""
+    power = 0
+    while power < _LARGEST and abs(half_up(value.scaleb(-power), digits)) >= 1000:
+        power += 3
+    return half_up(value.scaleb(-power), digits).scaleb(power)

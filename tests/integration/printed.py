@@ -6,6 +6,7 @@ Imports nothing of the product.
 import re
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import pypdfium2
@@ -30,6 +31,22 @@ def indonesian(value: Decimal, decimals: int = 0, signed: bool = False) -> str:
     """A number as Indonesian writes it, worked out apart from Babel."""
     text = f"{abs(value):,.{decimals}f}".translate(str.maketrans(",.", ".,"))
     return ("−" if value < 0 else "+" if signed and value else "") + text
+
+
+def changed(difference: Fraction | Decimal | str, decimals: int = 0) -> str:
+    """A difference as Indonesian writes it: rounded half away from zero, and never called zero where it is not."""
+    exact = Fraction(difference)
+    digits = int(abs(exact) * 10**decimals + Fraction(1, 2))
+    if digits or not exact:
+        return indonesian(Decimal(digits).scaleb(-decimals) * (-1 if exact < 0 else 1), decimals, signed=True)
+    return ("−<" if exact < 0 else "+<") + indonesian(Decimal(1).scaleb(-decimals), decimals)
+
+
+def per_cent(numerator: Decimal, denominator: Decimal, value: Decimal) -> str:
+    """A share with one digit as Indonesian writes it: all and nothing are said of nothing else."""
+    if value == 100 and numerator < denominator:
+        return ">99,9"
+    return "<0,1" if value == 0 and numerator else indonesian(value, 1)
 
 
 def english(value: Decimal, decimals: int = 0, signed: bool = False) -> str:

@@ -33,6 +33,8 @@ def told_feeds(way: str) -> dict[str, Told]:
 def stated(way: str) -> tuple[Decimal, Decimal, Decimal]:
     """Numerator, denominator and value as a trace states them."""
     numerator, denominator = (_number(way, rf"{word} +(\S+)") for word in ("numerator", "denominator"))
+    if _match(r"=  (\S)", way)[1] in "<>":  # a share that is not all, or not nothing, though it rounds to it
+        return numerator, denominator, rounded(100 * numerator / denominator, 1)
     return numerator, denominator, _number(way, r"=  (\S+)")
 
 

@@ -30,7 +30,7 @@ from pantau.audit.trace import trace
 from pantau.settings import settings
 from tests import textbook
 from tests.integration.demo_run import DemoRun, finished_demo  # noqa: F401  a fixture
-from tests.integration.printed import english, indonesian, pages_of, printed_ids
+from tests.integration.printed import changed, english, indonesian, pages_of, per_cent, printed_ids
 from tests.integration.recompute import kept, recomputed, stated, told_feeds
 from tests.integration.truth import (
     ANGGARAN,
@@ -322,10 +322,18 @@ def test_august_is_restated_by_what_the_truth_restates(demo: DemoRun) -> None:
     assert {"restated", "20 October 2026"} <= _phrases(release["explanation"]["en"])
     (bridge,) = release["context"]["restatements"]
     said = {
-        c["figure"]: (Decimal(c["old"]), Decimal(c["new"]), Decimal(c["difference"]))
+        c["figure"]: (
+            Decimal(c["old"]),
+            Decimal(c["new"]),
+            changed(c["difference"], c["figure"].startswith("K1")),
+        )
         for c in bridge["changes"]
     }
-    moved = {k: (old[k][2], new[k][2], new[k][2] - old[k][2]) for k in new if old[k][2] != new[k][2]}
+    moved = {
+        k: (old[k][2], new[k][2], changed(exactly(k, new) - exactly(k, old), k[0] == "K1"))
+        for k in new
+        if old[k][2] != new[k][2]
+    }
     assert said == {
         f"{i}.{p}{':' if b else ''}{b}@2026-08": told for (i, p, b), told in moved.items() if p == "00"
     }
@@ -484,29 +492,39 @@ def test_every_report_carries_all_figures_and_its_manifest(demo: DemoRun, langua
         assert {f["sha256"] for d in told["deliveries"] for f in d["files"]} <= landed
 
 
+def exactly(key: tuple[str, ...], figures: dict[tuple[str, str, str], Any]) -> Fraction:
+    """A figure's value before it was rounded."""
+    numerator, denominator, _ = (Fraction(part) for part in figures[key])
+    return 100 * numerator / denominator if key[0] in ("K1", "K12", "K15") else numerator
+
+
 def test_the_october_report_shows_every_province_and_change(demo: DemoRun) -> None:
     first, second, _, fourth, fifth, *_ = (
         " ".join(page.split()) for page in pages_of(pdf_of(demo, "2026-10", 1))
     )
     now, before = expected(demo, "2026-10"), expected(demo, "2026-09", 2)
     provinces = sorted(p for i, p, b in now if i == "K2" and len(p) == 2 and not b and p != "00")
+
+    def more(*key: str) -> Fraction:
+        return exactly(key, now) - exactly(key, before)
+
     shown = Counter(re.findall(r"(?<![\d.,])\d{1,3}(?:\.\d{3})*(?![\d.,])", first))  # the map's numbers
     assert not Counter(indonesian(now["K2", p, ""][2]) for p in provinces) - shown
     for place in ["00", *provinces]:
-        k1, k2 = now["K1", place, ""][2], now["K2", place, ""][2]
-        k1_more, k2_more = k1 - before["K1", place, ""][2], k2 - before["K2", place, ""][2]
+        k2 = now["K2", place, ""][2]
+        k1_more, k2_more = more("K1", place, ""), k2 - before["K2", place, ""][2]
         if place == "00":
-            assert f"{indonesian(k1_more, 1, True)} poin sejak Sep 2026" in first
+            assert f"{changed(k1_more, 1)} poin sejak Sep 2026" in first
             assert f"{indonesian(k2_more, 0, True)} desa sejak Sep 2026" in first
             continue
-        row = f"{indonesian(k1, 1)} {indonesian(k1_more, 1, True)} {indonesian(k2)} {indonesian(k2_more, 0, True)}"
+        row = f"{per_cent(*now['K1', place, ''])} {changed(k1_more, 1)} {indonesian(k2)} {indonesian(k2_more, 0, True)}"
         if sites := now.get(("K3", place, "")):
             row += f" {indonesian(sites[2])} "
         assert row in fourth, place
     for version in ("APBN", "PERUBAHAN", "RAPBN"):
         for name in (version, f"{version}:KL", f"{version}:TKDD"):
-            value, was = now["K12", "00", name][2], before["K12", "00", name][2]
-            assert f"{indonesian(value, 1)} {indonesian(value - was, 1, True)} K12.00:{name}" in fifth
+            value = now["K12", "00", name][2]
+            assert f"{indonesian(value, 1)} {changed(more('K12', '00', name), 1)} K12.00:{name}" in fifth
     for operator in OPERATORS.values():
         built, due, _ = now["K15", "00", operator]
         assert f"{indonesian(due)} {indonesian(built)} {indonesian(due - built)}" in fifth
@@ -699,7 +717,7 @@ def test_every_forecast_is_the_textbooks(demo: DemoRun) -> None:
             beyond = float(centre - Fraction(goal)) / error * (1 if register["direction"] == "up" else -1)
             assert Decimal(forecast["probability"]) == rounded(Decimal(textbook.t_below(beyond, 11)), 2)
             assert forecast["backtest"]["months"] == len(history) - 13
-            past = [(p, _known(p, (period, version))[-1]) for p, v in PAGES if p < period and v == 1]
+            past = [(p, 1) for p, v in PAGES if p < period and v == 1]  # as first issued
             assert [(x["made_in"], x["version"]) for x in forecast["past"]] == past
             for x in forecast["past"]:
                 earlier = {f["indicator"]: f for f in made[x["made_in"], x["version"]]["context"]["forecast"]}

@@ -111,7 +111,17 @@ def test_what_was_not_there_at_all_is_late() -> None:
 def test_what_is_no_longer_there_was_withdrawn_or_left_out() -> None:
     old = build(own(DESA_4G, deliver(DESA_4G, "2026-10-06")[1]))
     assert told(old, build())[1]["en"].endswith(": delivery withdrawn")
-    assert told(old, build(without=(DESA_4G,)))[1]["en"].endswith(": left out by decision")
+    code, text = told(old, build(without=(DESA_4G,)))
+    assert (code, text["en"].partition(": ")[2]) == ("R4", "left out by decision")
+
+
+def test_a_rejection_after_which_nothing_stands_is_not_called_withdrawn() -> None:
+    wrong, reading = deliver(DESA_4G, "2026-10-06")
+    old = build(own(DESA_4G, reading))
+    decide(wrong, "rejection", "tester", "a draft")
+    code, text = told(old, build())
+    assert code == "R4"
+    assert text["id"].endswith(": kiriman 6 Oktober 2026 ditolak (a draft), tidak ada gantinya")
 
 
 def test_a_rejection_after_which_an_older_delivery_stands_again_says_why() -> None:
@@ -119,7 +129,7 @@ def test_a_rejection_after_which_an_older_delivery_stands_again_says_why() -> No
     old = build(own(DESA_4G, second))
     decide(wrong, "rejection", "tester", "a draft")
     code, text = told(old, build(own(DESA_4G, first)))
-    assert code == "R1"
+    assert code == "R4"  # no correction of the sender's
     assert text["id"].endswith(
         ": kiriman 8 Oktober 2026 ditolak (a draft), kiriman 6 Oktober 2026 berlaku lagi"
     )
@@ -142,7 +152,7 @@ def test_a_reinstatement_that_an_earlier_build_had_seen_is_no_reason_of_this_one
     wrong, second = deliver(DESA_4G, "2026-10-08")
     old = build(own(DESA_4G, second))
     decide(wrong, "rejection", "tester", "a draft")
-    assert told(old, build(own(DESA_4G, first)))[0] == "R1"
+    assert told(old, build(own(DESA_4G, first)))[0] == "R4"
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,7 @@ def test_the_manifest_names_release_deliveries_and_table(inside, sample):
     assert (told["release_hash"], told["page_hash"]) == (RELEASE_HASH, PAGE_HASH)
     assert told["figures_csv_sha256"] == sha256(table).hexdigest()
     assert (told["period"], told["version"], told["simulated"]) == ("2026-10", 1, True)
+    assert told["code_version"] == sample["code_version"] == "9262491db764"
     assert [(d["feed"], d["part"], d["content_hash"]) for d in told["deliveries"]] == [
         (f["feed"], f["part"], f["content_hash"]) for f in sample["feeds"]
     ]

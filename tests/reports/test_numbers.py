@@ -9,7 +9,7 @@ import pytest
 
 from pantau.errors import PantauError
 from pantau.report import preview, render_national
-from tests.integration.printed import printed_ids
+from tests.integration.printed import changed, per_cent, printed_ids
 from tests.reports.conftest import (
     PAGE_HASH,
     RELEASE_HASH,
@@ -34,6 +34,11 @@ def indonesian(value: str, decimals: int, signed: bool = False) -> str:
     amount = Decimal(value)
     text = f"{abs(amount):,.{decimals}f}".translate(str.maketrans(",.", ".,"))
     return ("−" if amount < 0 else "+" if signed and amount else "") + text
+
+
+def share(figure: dict[str, str]) -> str:
+    """A share of the context as the pages write it."""
+    return per_cent(*(Decimal(figure[name]) for name in ("numerator", "denominator", "value")))
 
 
 def numbers(text: str, language: str) -> Counter[str]:
@@ -122,7 +127,7 @@ def test_page_four_shows_every_province(sample, sample_pdf):
     for p in sample["provinces"]:
         sites = p.get("K3")
         row = (
-            f"{indonesian(p['K1']['value'], 1)} {indonesian(p['K1']['change'], 1, signed=True)} "
+            f"{share(p['K1'])} {changed(p['K1']['change'], 1)} "
             f"{indonesian(p['K2']['value'], 0)} {indonesian(p['K2']['change'], 0, signed=True)} "
             + (f"{indonesian(sites['value'], 0)} {indonesian(sites['change'], 0, True)}" if sites else "– –")
         )
@@ -205,7 +210,7 @@ def test_missing_indicators_name_the_feed(rendered):
     )
     assert first.count("Belum tersedia: kiriman Cakupan 4G per desa dan Daftar desa 3T belum diterima.") == 2
     assert "Belum tersedia: kiriman Anggaran dan realisasi TIK belum diterima." in first
-    assert "8 kiriman belum diterima untuk Desember 2025" in first
+    assert "8 kiriman masih ditunggu untuk Desember 2025" in first
     assert "Peta provinsi tidak ditampilkan" in first
     assert "@2025-12" not in first  # no id of a figure that is not there
     assert "Tidak ada angka bulan sebelumnya yang dinyatakan ulang" in first

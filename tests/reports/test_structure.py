@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import pikepdf
+import pypdfium2
 import pytest
 
 from pantau.report.pdf import render
@@ -20,11 +21,24 @@ def test_sample_is_tagged_in_both_languages(sample_pdf, language):
     # map, QR code, four trends, and for each of five indicators a sparkline and a bullet
     assert tags["/Figure"] == 1 + 1 + 4 + 5 * 2
     assert tags["/Table"] == 12
-    assert links(file) == ["#six", "#two", AUDIT]
+    audit_pages = AUDIT.removesuffix("index.html")
+    figures = [link for link in links(file) if link.startswith("http") and link != AUDIT]
+    assert [link for link in links(file) if link not in figures] == ["#six", "#two", AUDIT]
+    assert len(figures) > 60  # every printed id that names a release
+    assert {f"{audit_pages}K2.html#00", f"{audit_pages}K12.html#00:APBN:KL"} <= set(figures)
+    assert (
+        "http://localhost:8090/2026-09/v2/K1.html#00:3T" in figures
+    )  # of a restated month, in its new release
     headings = order_of_headings(file)
     assert headings[0] == 1
     assert headings.count(1) == 1
     assert all(b - a <= 1 for a, b in pairwise(headings))
+
+
+def test_no_line_of_the_findings_ends_after_its_first_word(sample_pdf):
+    sixth = pypdfium2.PdfDocument(sample_pdf("en"))[5].get_textpage().get_text_range()
+    assert "In every province operators" in sixth
+    assert "In" not in [line.strip() for line in sixth.splitlines()]
 
 
 def test_the_qr_code_says_where_it_leads(sample_pdf):

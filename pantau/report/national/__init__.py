@@ -38,6 +38,7 @@ def national_view(
     view = {
         "t": words.texts,
         "language": language,
+        "address": source.address,
         "title": words.say("title.document", month=source.month),
         "scope": words.say("title.scope", month=source.month),
         "simulated": bool(source.context["simulated"]),

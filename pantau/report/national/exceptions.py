@@ -5,11 +5,12 @@ and money behind plan, then the warning with the most rows. An owner is whoever 
 a finding, whom the rule names to fix it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import ROUND_CEILING, Decimal
+from typing import Any
 
 from pantau.report.national.page_one_charts import backlog_rows
-from pantau.report.national.source import BUDGET, CLAIMS, LEFT, OBLIGATIONS, SITES, Source, share, short
+from pantau.report.national.source import BUDGET, CLAIMS, LEFT, OBLIGATIONS, SITES, Source, short
 
 MOST = 3
 Exceptional = dict[str, str]  # lead, text, owner, figure (its id without the month, or that of the rule)
@@ -28,14 +29,21 @@ def exceptions(source: Source) -> list[Exceptional]:
     return [found for kind in kinds if (found := kind(source))][:MOST]
 
 
-def worst_operator(source: Source) -> tuple[str, Decimal] | None:
-    """The operator with the most obligations that are due and not built, and how many; None where all are."""
+def worst_operators(source: Source) -> tuple[list[str], Decimal] | None:
+    """The operator with the most obligations that are due and not built, or those that share that number, in the order
+    of the texts; and how many each has. None where all are built."""
     gaps = {
         operator: Decimal(b["denominator"]) - Decimal(b["numerator"])
         for operator, b in source.breakdowns(OBLIGATIONS).items()
     }
-    worst = max(gaps, key=lambda o: (gaps[o], o), default=None)
-    return (worst, gaps[worst]) if worst is not None and gaps[worst] else None
+    most = max(gaps.values(), default=Decimal(0))
+    order = list(source.words["operator"])
+    worst = [o for o, gap in gaps.items() if gap == most]
+    return (
+        (sorted(worst, key=lambda o: (order.index(o) if o in order else len(order), o)), most)
+        if most
+        else None
+    )
 
 
 def _owner(source: Source, name: str) -> str:
@@ -48,45 +56,73 @@ def _owner(source: Source, name: str) -> str:
 
 
 def _place(source: Source) -> Exceptional | None:
-    """The province with the largest backlog, and how long it takes at this month's pace."""
+    """The province with the largest backlog, and how long it takes at its mean pace."""
     words, rows, left = source.words, backlog_rows(source), source.known(LEFT)
     if not rows or left is None or not Decimal(rows[0][LEFT]["value"]):
         return None
     most, mark = rows[0][LEFT], source.mark(LEFT)
     value = Decimal(most["value"])
-    fall = None if most["change"] is None else -Decimal(most["change"])
-    told = {"share": words.number(share(value, Decimal(left["value"])), 1)}
-    key = "exceptions.place" if fall is None else "exceptions.place_stuck"
-    if fall is not None and fall > 0:
-        key = "exceptions.place_falls"
-        told["change"] = words.number(fall)
-        told["months"] = words.number((value / fall).to_integral_value(ROUND_CEILING))
+    tied = [p for p in rows if Decimal(p[LEFT]["value"]) == value]
+    if len(tied) > 1:
+        return _tied_places(source, tied, left)
+    said = [words.say("exceptions.place", share=words.share(value, Decimal(left["value"]), 1))]
+    if most["change"] is not None:
+        fall = -Decimal(most["change"])
+        said.append(
+            words.say("exceptions.place_falls", change=words.number(fall))
+            if fall > 0
+            else words["exceptions"]["place_stuck"]
+        )
+    pace = most.get("pace")
+    if pace and (fall := -Decimal(pace["per_month"])) > 0:
+        months = (value / fall).to_integral_value(ROUND_CEILING)
+        told = {"of": pace["months"], "pace": words.number(fall), "months": words.number(months)}
+        said.append(words.say("exceptions.place_pace", **told))
     return {
         "lead": words.say("exceptions.place_lead", value=words.number(value) + mark, name=rows[0]["name"]),
-        "text": words.say(key, **told),
+        "text": " ".join(said),
         "owner": _owner(source, LEFT),
         "figure": short(most["figure"]),
     }
 
 
+def _tied_places(source: Source, tied: list[Mapping[str, Any]], left: Mapping[str, Any]) -> Exceptional:
+    """The provinces that share the largest backlog; beyond a few, how many they are."""
+    words, value = source.words, Decimal(tied[0][LEFT]["value"])
+    others = len(tied) - MOST
+    names = [p["name"] for p in tied[:MOST]]
+    names += [words.say("foot.others", count=others)] if others > 0 else []
+    return {
+        "lead": words.say(
+            "exceptions.place_tie_lead",
+            value=words.number(value) + source.mark(LEFT),
+            name=words.listing(names),
+        ),
+        "text": words.say("exceptions.place_tie", share=words.share(value, Decimal(left["value"]), 1)),
+        "owner": _owner(source, LEFT),
+        "figure": " · ".join(short(p[LEFT]["figure"]) for p in tied[:MOST]),
+    }
+
+
 def _obligations(source: Source) -> Exceptional | None:
-    """How many obligations that fell due are not built, and with whom most of them are."""
-    words, every, worst = source.words, source.known(OBLIGATIONS), worst_operator(source)
+    """How many obligations that fell due are not built, and who has the largest number of them."""
+    words, every, worst = source.words, source.known(OBLIGATIONS), worst_operators(source)
     if every is None or worst is None:
         return None
-    operator, gap = worst
+    operators, gap = worst
+    by = source.breakdowns(OBLIGATIONS)
     open_ = Decimal(every["denominator"]) - Decimal(every["numerator"])
     mark = source.mark(OBLIGATIONS)
     return {
         "lead": words.say("exceptions.obligations_lead", value=words.number(open_) + mark),
         "text": words.say(
-            "exceptions.obligations",
+            "exceptions.obligations_tie" if len(operators) > 1 else "exceptions.obligations",
             due=words.number(every["denominator"]) + mark,
-            name=words["operator"].get(operator, operator),
+            name=words.listing(words["operator"].get(o, o) for o in operators),
             count=words.number(gap) + mark,
         ),
         "owner": _owner(source, OBLIGATIONS),
-        "figure": f"{short(every['figure'])} · {short(source.breakdowns(OBLIGATIONS)[operator]['figure'])}",
+        "figure": " · ".join(short(f["figure"]) for f in (every, *(by[o] for o in operators))),
     }
 
 
@@ -122,7 +158,7 @@ def _behind(source: Source, name: str) -> Exceptional | None:
         ),
         "text": words.say(
             "exceptions.behind",
-            value=source.amount(indicator, indicator["value"]) + source.mark(name),
+            value=source.figure_amount(indicator, indicator) + source.mark(name),
             expected=source.amount(indicator, target["expected"]),
         ),
         "owner": _owner(source, name),

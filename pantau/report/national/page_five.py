@@ -10,11 +10,12 @@ from typing import Any
 
 from pantau.errors import PantauError
 from pantau.report import charts
-from pantau.report.national.exceptions import worst_operator
+from pantau.report.national.exceptions import worst_operators
 from pantau.report.national.source import BUDGET, CLAIMS, OBLIGATIONS, Indicator, Source, figure_parts, short
 from pantau.report.wording import NOTHING
 
 FULL = Decimal(100)
+NOT_CLAIMED = "across.obligation_not_claimed"  # the rule whose rows are told beside K15
 
 
 def _expected(indicator: Indicator) -> Decimal | None:
@@ -50,7 +51,7 @@ def obligations(source: Source) -> dict[str, Any] | None:
             "due": words.number(due) + mark,
             "built": words.number(built) + mark,
             "open": words.number(due - built) + mark,
-            "value": source.value(every, value) + mark,
+            "value": source.figure(every, figure) + mark,
             "change": source.change(every, change),
             "bar": source.picture(charts.bar(f"duty-{key}", value, FULL, plan)),
         }
@@ -62,8 +63,15 @@ def obligations(source: Source) -> dict[str, Any] | None:
         "rows": [row(words["operator"].get(o, o), o, b, b["change"]) for o, b in largest],
         "total": row(words["operators"]["all"], "all", every, change["value"] if change else None),
         "note": words.say(note, expected=source.value(every, plan), period=source.period),
-        "carried": source.carried(OBLIGATIONS),
+        "carried": [*not_claimed(source), *source.carried(OBLIGATIONS)],
     }
+
+
+def not_claimed(source: Source) -> list[str]:
+    """How many obligations are built by their document, though their operator does not claim the village."""
+    found = [f["rows"] for f in source.context["findings"] if f["rule"] == NOT_CLAIMED]
+    count = source.words.number(sum(found))
+    return [source.words.say("operators.not_claimed", count=count, rule=NOT_CLAIMED)] if found else []
 
 
 def claims(source: Source) -> dict[str, Any] | None:
@@ -77,6 +85,7 @@ def claims(source: Source) -> dict[str, Any] | None:
     rows = []
     for operator in every:
         missing, carried = operator["how"] == "missing", operator["how"] == "carried"
+        rejected = "_rejected" if (missing or carried) and operator.get("rejected") else ""
         month = words.month(operator["source_period"], short=True) if operator["source_period"] else NOTHING
         picture = charts.bar(f"claims-{operator['part']}", Decimal(operator["claims"] or 0), top, width=150)
         rows.append(
@@ -85,7 +94,7 @@ def claims(source: Source) -> dict[str, Any] | None:
                 "claims": NOTHING
                 if missing
                 else words.number(operator["claims"]) + ("\u00a0◇" if carried else ""),
-                "how": words.say(f"operators.{operator['how']}", month=month),
+                "how": words.say(f"operators.{operator['how']}{rejected}", month=month),
                 "kind": "alarm" if missing else "amber" if carried else "",
                 "bar": None if missing else source.picture(picture),
             }
@@ -128,7 +137,7 @@ def budget(source: Source) -> dict[str, Any] | None:
                 "chosen": name == chosen,
                 "ceiling": words.compact(figure["denominator"]) + mark,
                 "spent": words.compact(figure["numerator"]) + mark,
-                "value": source.value(k12, figure["value"]) + mark,
+                "value": source.figure(k12, figure) + mark,
                 "change": source.change(k12, figure["change"]),
                 "bar": source.picture(picture),
                 "figure": short(figure["figure"]),
@@ -139,7 +148,7 @@ def budget(source: Source) -> dict[str, Any] | None:
         "title": words.say(
             f"budget.title_{key}",
             spent=words.compact(k12["numerator"]) + mark,
-            value=source.amount(k12, value) + mark,
+            value=source.figure_amount(k12, k12) + mark,
             version=words["breakdown"].get(chosen, chosen),
             gap=NOTHING if plan is None else source.value(k12, abs(value - plan)),
             expected=source.value(k12, plan),
@@ -182,18 +191,19 @@ def method(source: Source) -> list[dict[str, Any]]:
 
 def title(source: Source) -> str:
     """The page's claim: how many obligations are open, and with whom."""
-    words, every, worst = source.words, source.known(OBLIGATIONS), worst_operator(source)
+    words, every, worst = source.words, source.known(OBLIGATIONS), worst_operators(source)
     if every is None:
         return words.say("operators.title_missing", month=source.month)
     due, mark = Decimal(every["denominator"]), source.mark(OBLIGATIONS)
     if worst is None:
         return words.say("operators.title_done", due=words.number(due) + mark)
+    names, count = worst
     return words.say(
-        "operators.title",
+        "operators.title_tie" if len(names) > 1 else "operators.title",
         open=words.number(due - Decimal(every["numerator"])) + mark,
         due=words.number(due) + mark,
-        name=words["operator"].get(worst[0], worst[0]),
-        count=words.number(worst[1]) + mark,
+        name=words.listing(words["operator"].get(name, name) for name in names),
+        count=words.number(count) + mark,
     )
 
 

@@ -5,6 +5,7 @@ The province with the least coverage stands first.
 
 from collections.abc import Mapping
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 from pantau.report import charts
@@ -37,9 +38,15 @@ def _cells(source: Source, name: str, found: Mapping[str, Any] | None) -> dict[s
     change = found["change"]
     moved = change["value"] if isinstance(change, Mapping) else change
     return {
-        "value": source.value(indicator, found["value"]) + source.mark(name),
+        "value": source.figure(indicator, found) + source.mark(name),
         "change": source.change(indicator, moved),
     }
+
+
+def _level(p: Mapping[str, Any]) -> Fraction:
+    """How much of a province is covered, before it was rounded."""
+    numerator, denominator = (Fraction(p[COVERED][name]) for name in ("numerator", "denominator"))
+    return numerator / denominator
 
 
 def _grew(p: Mapping[str, Any]) -> bool:
@@ -87,7 +94,8 @@ def view(source: Source) -> dict[str, Any]:
             "missing": words.say("provinces.missing", month=source.month),
             "bare": True,
         }
-    rows = sorted(every, key=lambda p: (Decimal(p[COVERED]["value"]), p["code"]))
+    rows = sorted(every, key=lambda p: (_level(p), p["code"]))
+    lowest = [p["name"] for p in rows if _level(p) == _level(rows[0])]
     scale = _scale(rows)
     below = [p for p in rows if Decimal(p[COVERED]["value"]) < Decimal(covered["value"])]
     worse, change = [p for p in rows if _grew(p)], left["change"]
@@ -99,9 +107,9 @@ def view(source: Source) -> dict[str, Any]:
             "provinces.title" if below else "provinces.title_even",
             count=len(below),
             all=len(rows),
-            nation=source.amount(covered, covered["value"]) + source.mark(COVERED),
-            name=rows[0]["name"],
-            value=source.amount(covered, rows[0][COVERED]["value"]) + source.mark(COVERED),
+            nation=source.figure_amount(covered, covered) + source.mark(COVERED),
+            name=words.listing(lowest),
+            value=source.figure_amount(covered, rows[0][COVERED]) + source.mark(COVERED),
         ),
         "missing": "",
         "note": words.say(f"provinces.{key}", count=len(worse), since=words.month(since) if since else ""),

@@ -3,7 +3,7 @@
 Promise: the sentences are true of the numbers, also where indicators, targets or provinces are missing.
 """
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
 from markupsafe import Markup
@@ -11,7 +11,7 @@ from markupsafe import Markup
 from pantau.report import charts, qr
 from pantau.report.national import page_one_charts
 from pantau.report.national.exceptions import exceptions
-from pantau.report.national.page_three import UNLIKELY, chance
+from pantau.report.national.page_three import PROMISED, chance, kept
 from pantau.report.national.source import (
     COVERED,
     LEFT,
@@ -20,7 +20,6 @@ from pantau.report.national.source import (
     Source,
     figure_parts,
     reached,
-    share,
     short,
 )
 
@@ -39,7 +38,7 @@ def headline(source: Source) -> str:
     if value == 0:
         return words.say("headline.done", month=month, total=words.number(left["denominator"]))
     made = source.forecast(LEFT)
-    if made and Decimal(made["probability"]) < UNLIKELY:
+    if made and source.is_missed(LEFT):
         key = "headline.on_plan_unlikely" if target and target["on_track"] else "headline.unlikely"
         return words.say(key, value=shown, deadline=words.month(made["deadline"]))
     if target and target["on_track"]:
@@ -64,21 +63,30 @@ def lede(source: Source) -> tuple[list[Markup], list[str]]:
     figures: list[str] = []
     if left:
         sentences += [*_movement(source, left), *_ahead(source, left)]
-        figures += [left["figure"], *([left["change"]["from"]] if left["change"] else [])]
+        figures += [short(left["figure"]), *([left["change"]["from"]] if left["change"] else [])]
         area = source.breakdowns(LEFT).get("3T")
         if area and Decimal(left["value"]):
-            part = words.number(share(Decimal(area["value"]), Decimal(left["value"])), 1)
+            part = words.share(Decimal(area["value"]), Decimal(left["value"]), 1)
             sentences.append(words.stress("lede.in_3t", value=part + "%"))
             figures.append(short(area["figure"]))
-    judged = [i for i in source.context["indicators"] if i["value"] is not None and i["target"]]
-    verdicts = [i["target"]["on_track"] for i in judged if i["target"]["on_track"] is not None]
-    if verdicts:
-        sentences.append(words.stress("lede.on_plan", value=sum(verdicts), all=len(verdicts)))
+    sentences += _on_plan(source)
     for indicator in source.context["indicators"]:
         if indicator["id"] not in (COVERED, LEFT) and indicator["value"] is None and indicator["missing"]:
             feeds = source.feed_titles(indicator["missing"])
             sentences.append(words.stress("lede.other_missing", name=source.name(indicator), feeds=feeds))
     return sentences, figures
+
+
+def _on_plan(source: Source) -> list[Markup]:
+    """How many indicators are on plan, and how many of these are forecast to miss their target all the same."""
+    judged = [i for i in source.context["indicators"] if i["value"] is not None and i["target"]]
+    judged = [i for i in judged if i["target"]["on_track"] is not None]
+    if not judged:
+        return []
+    on_plan = [i for i in judged if i["target"]["on_track"]]
+    missed = sum(source.is_missed(i["id"]) for i in on_plan)
+    key = "lede.on_plan_missed" if missed else "lede.on_plan"
+    return [source.words.stress(key, value=len(on_plan), all=len(judged), missed=missed)]
 
 
 def replaces(source: Source) -> str:
@@ -105,10 +113,12 @@ def _movement(source: Source, left: Indicator) -> list[Markup]:
         out.append(words.stress("lede.reached", target=goal, deadline=deadline))
     elif needed:
         pace = {"target": goal, "deadline": deadline, "pace": source.value(left, needed)}
-        fall = -Decimal(change["value"]) if change else Decimal(0)
-        if 0 < fall < needed:
-            times = (needed / fall).quantize(Decimal("0.1"), ROUND_HALF_UP)
-            out.append(words.stress("lede.pace_times", times=words.number(times, 1), **pace))
+        made = source.forecast(LEFT)
+        fall = -Decimal(made["per_month"]) if made else Decimal(0)
+        if made and 0 < fall < needed:
+            mean = {"months": made["history_months"], "mean": source.value(left, fall)}
+            times = words.number(needed / fall, 1)
+            out.append(words.stress("lede.pace_times", times=times, **mean, **pace))
         else:
             out.append(words.stress("lede.pace", **pace))
     elif source.months_left(target["deadline"]) < 0 or target["deadline"][:7] == source.period:
@@ -118,17 +128,21 @@ def _movement(source: Source, left: Indicator) -> list[Markup]:
 
 
 def _ahead(source: Source, left: Indicator) -> list[Markup]:
-    """The forecast at the deadline and the chance of reaching the target."""
+    """The forecast at the deadline and the chance of reaching the target, with how earlier ones held where fewer did
+    than their interval promises."""
     made = source.forecast(LEFT)
     if not made:
         return []
     last = made["points"][-1]
+    right, every = kept(source)
     return [
         source.words.stress(
-            "lede.forecast",
+            "lede.forecast_less" if right * 100 < PROMISED * every else "lede.forecast",
             chance=chance(source, made),
             value=source.value(left, last["value"]),
             interval=source.interval(left, last),
+            right=right,
+            all=every,
         )
     ]
 
@@ -139,8 +153,10 @@ def status_of(source: Source, indicator: Indicator | None) -> dict[str, str]:
         kind, shape = "missing", "○"
     elif not indicator["target"] or indicator["target"]["on_track"] is None:
         kind, shape = "no_target", "○"
+    elif not indicator["target"]["on_track"]:
+        kind, shape = "off_track", "■"
     else:
-        kind, shape = ("on_track", "●") if indicator["target"]["on_track"] else ("off_track", "■")
+        kind, shape = ("on_track_missed", "▲") if source.is_missed(indicator["id"]) else ("on_track", "●")
     return {"kind": kind, "shape": shape, "word": source.words["status"][kind]}
 
 
@@ -177,7 +193,7 @@ def tile(source: Source, name: str) -> dict[str, Any]:
         change = words.say("tile.change", change=f"{moved} {source.unit(indicator)}", **{"from": since})
     if target and target["expected"] is not None:
         expected = words.say("tile.expected", expected=source.amount(indicator, target["expected"]))
-    value = source.value(indicator, indicator["value"])
+    value = source.figure(indicator, indicator)
     return shown | {
         "figure": indicator["figure"],
         "value": value,
@@ -233,19 +249,12 @@ def _parts(source: Source, indicator: Indicator) -> str:
 def quality(source: Source) -> list[str]:
     """Whether it can be trusted: what came in time, late, carried or not at all, and what is open."""
     words, context = source.words, source.context
-    closed = context["cutoff_at"][:10]
-    came = [f for f in context["feeds"] if f["lateness"] == "observed" and f["late_days"] is not None]
     absent = [f for f in context["feeds"] if f["how"] == "missing"]
     carried = [f for f in context["feeds"] if f["how"] == "carried"]
-    owed = [f for f in (*absent, *carried) if f["due_on"] and f["due_on"] < closed]
-    late = [f for f in came if f["late_days"] > 0]
-    sentences = []
-    if total := len(came) + len(owed):
-        sentences.append(words.say("foot.on_time", count=len(came) - len(late), total=total))
-    elif not absent:
-        sentences.append(words["foot"]["nothing_due"])
+    late = [f for f in context["feeds"] if f["lateness"] == "observed" and (f["late_days"] or 0) > 0]
+    sentences = [said] if (said := source.on_time()) else []
     for key, feeds in (("late", late), ("carried", carried), ("absent", absent)):
-        named = [source.feed_title(f["feed"], f["part"]) for f in feeds]
+        named = [source.named(f) for f in feeds]
         if key == "late":
             days = [f["late_days"] for f in feeds]
             named = [words.say("foot.late_one", feed=n, days=d) for n, d in zip(named, days, strict=True)]
@@ -286,12 +295,10 @@ def restated(source: Source) -> list[str]:
     changes = sorted(newest["changes"], key=lambda c: figure_parts(c["figure"])[0] != LEFT)
     if changes:
         first = changes[0]
-        digits = source.decimals(first["figure"])
         said = words.say(
             "foot.restated",
             name=words.pick(first["name"]),
-            old=words.number(first["old"], digits),
-            new=words.number(first["new"], digits),
+            **source.old_and_new(first),
             figure=first["figure"],
             **common,
         )
@@ -303,10 +310,9 @@ def restated(source: Source) -> list[str]:
 
 def audit(source: Source) -> dict[str, Any] | None:
     """The address of this release's audit page and its QR code; None where the release froze no address."""
-    base = source.context.get("audit_url")
-    if not base:
+    if not source.audit_pages:
         return None
-    address = f"{base.rstrip('/')}/{source.period}/v{source.context['version']}/index.html"
+    address = f"{source.audit_pages}/{source.period}/v{source.context['version']}/index.html"
     alt = source.words.say("foot.qr", address=address)
     return {
         "address": address,

@@ -6,7 +6,7 @@ from typing import Any
 
 from pantau.errors import PantauError
 from pantau.report import charts, tilemap
-from pantau.report.national.source import COVERED, LEFT, Indicator, Source, series, share
+from pantau.report.national.source import COVERED, LEFT, Indicator, Source, series
 from pantau.report.svg import Chart
 from pantau.report.tilemap import Tile
 
@@ -22,9 +22,9 @@ def sparkline(source: Source, indicator: Indicator) -> Chart | None:
         words.say(
             "alt.line",
             name=source.name(indicator),
-            first=source.amount(indicator, first["value"]),
+            first=source.figure_amount(indicator, first),
             first_month=words.month(first["period"]),
-            last=source.amount(indicator, last["value"]),
+            last=source.figure_amount(indicator, last),
             last_month=words.month(last["period"]),
         )
     ]
@@ -48,7 +48,7 @@ def bullet(source: Source, indicator: Indicator) -> Chart:
     marks = [value, *(Decimal(h["value"]) for h in indicator["history"] if h["value"] is not None)]
     goal = expected = ahead = None
     name = source.name(indicator)
-    told = [words.say("alt.value", name=name, value=source.amount(indicator, value))]
+    told = [words.say("alt.value", name=name, value=source.figure_amount(indicator, indicator))]
     if target:
         goal = Decimal(target["value"])
         marks += [Decimal(m) for m in (target["value"], target["baseline_value"]) if m is not None]
@@ -95,13 +95,21 @@ def province_map(source: Source) -> dict[str, Any]:
         )
         for p in source.provinces
     ]
-    most = words.listing(f"{p['name']} {words.number(p[LEFT]['value'])}" for p in rows[:3])
+    least = Decimal(
+        rows[min(2, len(rows) - 1)][LEFT]["value"]
+    )  # of the third, and of all that share its place
+    largest = [p for i, p in enumerate(rows) if i < 3 or (least and Decimal(p[LEFT]["value"]) == least)]
+    most = words.listing(f"{p['name']} {words.number(p[LEFT]['value'])}" for p in largest)
     alt = words.say("map.alt", count=len(rows), most=most)
     return {
         "title": _concentration(source, rows, total),
         "note": words.say("map.note", period=source.period, count=len(rows), total=words.number(total)),
         "chart": source.picture(tilemap.tile_map("map", tiles, source.layout, words["map"]["legend"], alt)),
     }
+
+
+def _shares_first_place(rows: list[Mapping[str, Any]]) -> bool:
+    return len(rows) > 1 and rows[0][LEFT]["value"] == rows[1][LEFT]["value"]
 
 
 def _concentration(source: Source, rows: list[Mapping[str, Any]], total: Decimal) -> str:
@@ -111,9 +119,9 @@ def _concentration(source: Source, rows: list[Mapping[str, Any]], total: Decimal
     held, count = Decimal(0), 0
     for row in rows:
         held, count = held + Decimal(row[LEFT]["value"]), count + 1
-        if held * 2 >= total:
+        if held * 2 >= total and not (count == 1 and _shares_first_place(rows)):
             break
-    part = source.words.number(share(held, total, 0))
+    part = source.words.share(held, total)
     if count == 1:
         return source.words.say("map.title_one", name=rows[0]["name"], share=part)
     return source.words.say("map.title", count=count, share=part)

@@ -16,10 +16,11 @@ def _timeliness(source: Source, feed: Mapping[str, Any]) -> tuple[str, str]:
     """Word with its shape, and its kind for the colour."""
     words = source.words["feeds"]
     if feed["how"] == "missing":
-        return words["absent"], "alarm"
+        return words["rejected" if feed.get("rejected") else "absent"], "alarm"
     if feed["how"] == "carried":
         month = source.words.month(feed["source_period"], short=True)
-        return source.words.say("feeds.carried", month=month), "amber"
+        key = "feeds.carried_rejected" if feed.get("rejected") else "feeds.carried"
+        return source.words.say(key, month=month), "amber"
     if feed["lateness"] == "observed" and feed["late_days"] is not None:
         if feed["late_days"] > 0:
             return source.words.say("feeds.days_late", days=feed["late_days"]), "amber"
@@ -103,12 +104,14 @@ def title(source: Source) -> str:
     counts = {
         "late": sum((f["late_days"] or 0) > 0 for f in every),
         "carried": sum(f["how"] == "carried" for f in every),
-        "missing": sum(f["how"] == "missing" for f in every),
+        "missing": sum(f["how"] == "missing" and not f.get("rejected") for f in every),
+        "rejected": sum(f["how"] == "missing" and f.get("rejected", False) for f in every),
     }
     serious = sum(f["severity"] in ("critical", "warning") for f in source.context["findings"])
     told = [words.say(f"quality.{name}", count=count) for name, count in counts.items() if count]
     key = "quality.title" if told else "quality.title_clean"
-    return words.say(key, all=len(every), told=words.listing(told), findings=serious)
+    said = {"on_time": source.on_time(), "all": len(every), "told": words.listing(told)}
+    return words.say(key, findings=serious, **said).strip()
 
 
 def view(source: Source) -> dict[str, Any]:
@@ -121,5 +124,5 @@ def view(source: Source) -> dict[str, Any]:
         "glossary": [
             {"term": term, "meaning": words["glossary"][key]} for key, term in words["term"].items()
         ],
-        "code": source.context.get("code_version") or "",
+        "code": source.context["code_version"],
     }

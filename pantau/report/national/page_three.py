@@ -4,7 +4,7 @@ and how earlier forecasts fared. The forecasts come frozen with the release; not
 
 from collections.abc import Mapping
 from datetime import date
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
 from pantau import periods
@@ -25,8 +25,9 @@ from pantau.report.national.source import (
 )
 from pantau.report.svg import Chart
 from pantau.report.wording import NOTHING
+from pantau.rounding import half_up
 
-UNLIKELY = Decimal("0.5")  # a target less likely than this is expected to be missed
+PROMISED = 80  # per cent of the values that an interval is to hold
 PAST = 2  # earlier forecasts shown of each indicator, the newest; all are counted
 AHEAD = 12  # months that the axis runs on at most, towards a deadline
 SMALL = (COVERED, SITES, OBLIGATIONS)
@@ -36,7 +37,7 @@ _SMALL = (160.0, 108.0)
 
 def chance(source: Source, made: Forecast) -> str:
     """The probability of reaching the target in per cent; at the ends only that it is below 1% or above 99%."""
-    percent = (Decimal(made["probability"]) * 100).to_integral_value(ROUND_HALF_UP)
+    percent = half_up(Decimal(made["probability"]) * 100)
     if percent < 1:
         return source.words["forecast"]["below_1"]
     if percent > 99:
@@ -92,7 +93,7 @@ def _chart(source: Source, indicator: Indicator, *, large: bool) -> Chart | None
     words, target, made = source.words, indicator["target"], source.forecast(indicator["id"])
     start, end = indicator["history"][0]["period"], source.period
     plan = goal = expected = None
-    labels = {"last": source.value(indicator, indicator["value"]) + source.mark(indicator["id"])}
+    labels = {"last": source.figure(indicator, indicator) + source.mark(indicator["id"])}
     if target:
         deadline = target["deadline"][:7]
         end = min(max(end, deadline), periods.shift(end, AHEAD))
@@ -155,9 +156,9 @@ def _alt(source: Source, indicator: Indicator, made: Forecast | None) -> str:
         words.say(
             "alt.line",
             name=source.name(indicator),
-            first=source.amount(indicator, history[0]["value"]),
+            first=source.figure_amount(indicator, history[0]),
             first_month=words.month(history[0]["period"]),
-            last=source.amount(indicator, indicator["value"]),
+            last=source.figure_amount(indicator, indicator),
             last_month=source.month,
         )
     ]
@@ -182,9 +183,8 @@ def title(source: Source) -> str:
     value, needed = source.value(left, left["value"]) + source.mark(LEFT), source.pace(left)
     if made is None or needed is None:
         return words.say("forecast.title_plain", value=value, month=source.month)
-    missed = Decimal(made["probability"]) < UNLIKELY
     return words.say(
-        "forecast.title_missed" if missed else "forecast.title_met",
+        "forecast.title_missed" if source.is_missed(LEFT) else "forecast.title_met",
         value=source.value(left, made["points"][-1]["value"]),
         month=words.month(made["deadline"]),
         target=source.target(left, left["target"]["value"]),
@@ -235,7 +235,7 @@ def rates(source: Source) -> list[dict[str, str]]:
             {
                 "name": words["short"].get(made["indicator"], source.name(indicator)),
                 "figure": short(made["figure"]),
-                "now": source.amount(indicator, indicator["value"]) + source.mark(made["indicator"]),
+                "now": source.figure_amount(indicator, indicator) + source.mark(made["indicator"]),
                 "pace": source.change(indicator, made["per_month"]),
                 "needed": source.change(indicator, made["required_per_month"]),
                 "ahead": source.amount(indicator, last["value"]),
@@ -253,12 +253,11 @@ def rates(source: Source) -> list[dict[str, str]]:
 
 def past(source: Source) -> dict[str, Any] | None:
     """How the forecasts that earlier releases made for this month fared; None where none was made."""
-    words, rows, every = source.words, [], []
+    words, rows = source.words, []
     for made in source.context.get("forecast") or []:
         indicator, earlier = source.known(made["indicator"]), made["past"]
         if indicator is None:
             continue
-        every += [_held(was) for was in earlier]
         shown = earlier[-PAST:]
         ends = [float(p[k]) for p in shown for k in ("value", "low80", "high80", "actual")]
         for i, was in enumerate(shown):
@@ -274,7 +273,8 @@ def past(source: Source) -> dict[str, Any] | None:
                     "picture": source.picture(
                         charts.interval(f"past-{made['indicator']}-{i}", told, min(ends), max(ends))
                     ),
-                    "actual": source.amount(indicator, actual) + source.mark(made["indicator"]),
+                    "actual": source.figure_amount(indicator, {**indicator, "value": was["actual"]})
+                    + source.mark(made["indicator"]),
                     "error": words.number(value - actual, indicator["decimals"], signed=True),
                     "inside": _held(was),
                     "verdict": words["forecast"]["hit" if _held(was) else "miss"],
@@ -282,8 +282,20 @@ def past(source: Source) -> dict[str, Any] | None:
             )
     if not rows:
         return None
-    said = words.say("forecast.past_title", right=sum(every), all=len(every), month=source.month)
+    right, every = kept(source)
+    said = words.say("forecast.past_title", right=right, all=every, month=source.month)
     return {"title": said, "rows": rows}
+
+
+def kept(source: Source) -> tuple[int, int]:
+    """How many of the forecasts that earlier months first made for this one held within their interval, of how many."""
+    every = [
+        _held(was)
+        for made in source.context.get("forecast") or []
+        if source.known(made["indicator"])
+        for was in made["past"]
+    ]
+    return sum(every), len(every)
 
 
 def _held(was: Mapping[str, Any]) -> bool:

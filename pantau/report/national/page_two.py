@@ -120,8 +120,9 @@ def _reason(source: Source, frozen: Frozen, step: Frozen) -> str:
         return words.say("bridge.why_now", change=words.number(frozen["net_real"], signed=True))
     said = [f"{p['name']} {words.number(p['count'])}" for p in step["provinces"]]
     if step["others"]["provinces"]:
+        key = "bridge.other" if step["others"]["provinces"] == 1 else "bridge.others"
         others = words.number(step["others"]["count"])
-        said.append(words.say("bridge.others", provinces=step["others"]["provinces"], count=others))
+        said.append(words.say(key, provinces=step["others"]["provinces"], count=others))
     return ", ".join(said) or words["bridge"]["why_nobody"]
 
 
@@ -214,7 +215,7 @@ def reconciliation(source: Source) -> dict[str, Any] | None:
 
     def cell(verdict: str) -> dict[str, str]:
         change = by[verdict]["change"] if verdict in by else None
-        moved = words.number(change, signed=True)
+        moved = words.change(change)
         return {
             "value": words.number(amount[verdict]) + mark,
             "verdict": words["verdict"][verdict],
@@ -256,10 +257,10 @@ def restatements(source: Source) -> dict[str, Any]:
         changes = [
             {
                 "figure": c["figure"],
+                "traced": f"{c['figure']}/v{restatement['version']}",
                 "name": _change_name(source, c),
-                "old": words.number(c["old"], source.decimals(c["figure"])),
-                "new": words.number(c["new"], source.decimals(c["figure"])),
-                "difference": words.number(c["difference"], source.decimals(c["figure"]), signed=True),
+                **source.old_and_new(c),
+                "difference": words.change(c["difference"], source.decimals(c["figure"])),
             }
             for c in _foremost(restatement["changes"])
         ]

@@ -4,11 +4,13 @@ Promise: every number that a page shows comes from here, as the release froze it
 shares of such numbers are computed, exactly, in Decimal.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import ROUND_CEILING, ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Any
+from urllib.parse import quote
 
 from pantau import periods
 from pantau.report.scale import Point
@@ -19,17 +21,11 @@ COVERED, LEFT = "K1", "K2"  # the two indicators that the answer and the map spe
 SITES, BUDGET, OBLIGATIONS, CLAIMS = "K3", "K12", "K15", "R1"
 TILES = (COVERED, LEFT, SITES, BUDGET, OBLIGATIONS)  # of page one, in its order
 VERDICTS = ("sepakat_ya", "operator_saja", "komdigi_saja", "sepakat_tidak")  # of R1
+UNLIKELY = Decimal("0.5")  # a target less likely than this is expected to be missed
 CARRIED = "\u00a0◇"  # beside every number that stands on a delivery of an earlier month
 
 Indicator = Mapping[str, Any]
 Forecast = Mapping[str, Any]
-
-
-def share(part: Decimal, whole: Decimal, decimals: int = 1) -> Decimal:
-    """`part` of `whole` in per cent; 0 where the whole is 0."""
-    if not whole:
-        return Decimal(0)
-    return (part * 100 / whole).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP)
 
 
 def figure_parts(figure: str) -> tuple[str, str, str, str]:
@@ -38,6 +34,11 @@ def figure_parts(figure: str) -> tuple[str, str, str, str]:
     head, _, breakdown = head.partition(":")
     indicator, _, place = head.partition(".")
     return indicator, place, breakdown, when
+
+
+_FIGURE = re.compile(
+    r"(?P<indicator>[A-Z]\d+)\.(?P<tail>[^@]+)(@(?P<period>\d{4}-\d{2})(/v(?P<version>\d+))?)?"
+)
 
 
 def short(figure: str) -> str:
@@ -126,6 +127,11 @@ class Source:
         found = self.context.get("forecast") or []
         return next((f for f in found if f["indicator"] == name), None)
 
+    def is_missed(self, name: str) -> bool:
+        """Whether the indicator is forecast to miss its target; False where no forecast is made."""
+        made = self.forecast(name)
+        return made is not None and Decimal(made["probability"]) < UNLIKELY
+
     def mark(self, name: str) -> str:
         """` ◇` where the indicator stands on a delivery of an earlier month, else nothing."""
         found = self.indicator(name)
@@ -172,9 +178,44 @@ class Source:
         of = found.get("part_title") or part
         return f"{self.words.pick(found['title'])} ({of})" if part else self.words.pick(found["title"])
 
+    @property
+    def audit_pages(self) -> str:
+        """Where the audit pages begin, without a slash at the end; empty where the release froze no address."""
+        return str(self.context.get("audit_url") or "").rstrip("/")
+
+    def address(self, figure: str) -> str:
+        """Where the audit pages tell of a figure: of this month without more, of another with its release. Empty for
+        what leads nowhere."""
+        named = _FIGURE.fullmatch(figure)
+        if not self.audit_pages or not named:
+            return ""
+        period = named["period"] or self.period
+        version = named["version"] or (self.context["version"] if period == self.period else None)
+        if version is None:
+            return ""
+        tail = quote(named["tail"], safe=":.")
+        return f"{self.audit_pages}/{period}/v{version}/{named['indicator']}.html#{tail}"
+
+    def named(self, feed: Mapping[str, Any]) -> str:
+        """The title of one of the context's feeds, with a word where this month's delivery came and was rejected."""
+        title = self.feed_title(feed["feed"], feed["part"])
+        return self.words.say("feeds.named_rejected", feed=title) if feed.get("rejected") else title
+
+    def on_time(self) -> str:
+        """How many of the deliveries that were due came on time; empty where nothing is known of any of them."""
+        feeds, closed = self.context["feeds"], self.context["cutoff_at"][:10]
+        came = [f["late_days"] for f in feeds if f["lateness"] == "observed" and f["late_days"] is not None]
+        owed = [
+            f for f in feeds if f["how"] in ("missing", "carried") and f["due_on"] and f["due_on"] < closed
+        ]
+        if total := len(came) + len(owed):
+            return self.words.say("foot.on_time", count=sum(days <= 0 for days in came), total=total)
+        return "" if any(f["how"] == "missing" for f in feeds) else self.words["foot"]["nothing_due"]
+
     def feed_titles(self, feeds: list[str]) -> str:
-        """`Layanan 4G per desa dan Daftar desa 3T`."""
-        return self.words.listing(self.feed_title(f) for f in feeds)
+        """`Layanan 4G per desa dan Daftar desa 3T`, of feeds that have no delivery."""
+        lines = {f["feed"]: f for f in self.context["feeds"] if not f["part"]}
+        return self.words.listing(self.named(lines[f]) if f in lines else self.feed_title(f) for f in feeds)
 
     def name(self, indicator: Indicator) -> str:
         """Its name in the page's language."""
@@ -188,9 +229,31 @@ class Source:
         """As `value`, with `%` where that is the unit."""
         return self.value(indicator, number) + self.unit_sign(indicator)
 
+    def figure(self, indicator: Indicator, cell: Mapping[str, Any]) -> str:
+        """The value of a figure (the indicator itself, a breakdown, a province, a month), without its unit. A share
+        says "all" and "nothing" of nothing else."""
+        if indicator["kind"] != "ratio_pct":
+            return self.value(indicator, cell["value"])
+        parts = (cell.get("numerator"), cell.get("denominator"))
+        return self.words.per_cent(cell["value"], *parts, indicator["decimals"])
+
+    def figure_amount(self, indicator: Indicator, cell: Mapping[str, Any]) -> str:
+        """As `figure`, with `%` where that is the unit."""
+        return self.figure(indicator, cell) + self.unit_sign(indicator)
+
+    def old_and_new(self, change: Mapping[str, Any]) -> dict[str, str]:
+        """What a restated figure was and is; a release may restate an indicator that this one does not have."""
+        indicator = self.indicator(figure_parts(change["figure"])[0])
+        if indicator is None:
+            return {key: self.words.number(change[key]) for key in ("old", "new")}
+        return {
+            key: self.figure(indicator, {"value": change[key], **change.get(f"{key}_parts", {})})
+            for key in ("old", "new")
+        }
+
     def change(self, indicator: Indicator, number: str | None) -> str:
         """A difference of two values, with its sign."""
-        return self.words.number(number, indicator["decimals"], signed=True)
+        return self.words.change(number, indicator["decimals"])
 
     def target(self, indicator: Indicator, number: str | None) -> str:
         """A target or baseline: a given number, so without zeros that nobody set (`100`, not `100,0`)."""

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from pantau.report.national import page_one, page_one_charts
+from pantau.report.national import page_one, page_one_charts, page_three
 from pantau.report.national.exceptions import exceptions
-from pantau.report.national.source import Source, figure_parts, share
+from pantau.report.national.source import Source, figure_parts
 from pantau.report.wording import Words
 from pantau.settings import settings
 
@@ -123,7 +123,7 @@ def test_no_pace_where_the_target_is_reached_or_absent():
     [
         (
             {},
-            "sisa harus turun <strong>1.926</strong> per bulan, 6,3 kali laju itu.",
+            "sisa harus turun <strong>1.926</strong> per bulan. Dari",  # without a forecast there is no pace
         ),
         ({"target__deadline": "2026-10-31"}, "Tenggat 31 Oktober 2026 sudah lewat"),
         ({"target__value": "11000"}, "Target 11.000 untuk 31 Desember 2026 sudah tercapai."),
@@ -209,7 +209,10 @@ def test_exceptions_have_a_number_an_owner_and_an_id():
         ("195 kewajiban operator belum terbangun.", "K15.00 · K15.00:telkomsel"),
         ("844\u00a0◇ desa diklaim operator saja.", "R1.00:operator_saja · R1.00:komdigi_saja"),
     ]
-    assert found[0]["text"].endswith("Bulan ini berkurang 39; pada laju itu tuntas dalam 34 bulan.")
+    assert found[0]["text"] == (
+        "34,2% dari seluruh sisa. Bulan ini berkurang 39. Pada rata-rata 12 bulan terakhir (49) tuntas dalam 27 "
+        "bulan."
+    )
     assert found[1]["owner"] == "Kementerian Komunikasi dan Digital · tenggat 31 Des 2026"
     assert found[1]["text"] == "Dari 3.352 yang jatuh tempo; terbanyak pada Telkomsel, 54."
     assert "Penyelenggara jaringan bergerak seluler" in found[2]["owner"]
@@ -234,10 +237,62 @@ def test_exceptions_make_do_with_what_there_is(absent, leads):
 @pytest.mark.parametrize(
     ("change", "says"), [("0", "Bulan ini tidak berkurang."), (None, "34,2% dari seluruh sisa.")]
 )
-def test_a_province_that_stands_still_is_not_given_a_pace(change, says):
+@pytest.mark.parametrize("pace", [None, {"per_month": "0", "months": 12}, {"per_month": "2", "months": 12}])
+def test_a_province_that_stands_still_is_not_given_a_pace(change, says, pace):
     there = source()
-    next(p for p in there.context["provinces"] if p["code"] == "95")["K2"]["change"] = change
+    province = next(p for p in there.context["provinces"] if p["code"] == "95")
+    province["K2"] |= {"change": change, "pace": pace}
     assert exceptions(there)[0]["text"].endswith(says)
+
+
+def test_provinces_that_share_the_largest_backlog_are_named_together():
+    there = source()
+    first, second, *_ = sorted(there.provinces, key=lambda p: -int(p["K2"]["value"]))
+    both = int(first["K2"]["value"]) + int(second["K2"]["value"])
+    first["K2"]["value"] = second["K2"]["value"] = str(both // 2)
+    found = exceptions(there)[0]
+    assert found["lead"] == "Masing-masing 881 desa di Papua Tengah dan Papua Pegunungan."
+    assert found["text"] == "Masing-masing 22,9% dari seluruh sisa."
+    assert found["figure"] == "K2.94 · K2.95"
+
+
+def test_a_page_has_one_pace():
+    """That of page three: the mean of the months that the forecast looks back on."""
+    said = " ".join(page_one.lede(source(forecast=True))[0])
+    rates = {row["figure"]: row for row in page_three.rates(source(forecast=True))}
+    assert rates["K2.00"]["pace"] == "−415"
+    assert "4,6 kali rata-rata 12 bulan terakhir (415)." in said
+
+
+@pytest.mark.parametrize(
+    ("held", "says"),
+    [
+        (3, "(selang 80%: 2.903–3.138; dari 8 selang terdahulu untuk bulan ini hanya 3 tepat)."),
+        (6, "dari 8 selang terdahulu untuk bulan ini hanya 6 tepat"),
+        (7, ""),
+        (8, ""),
+    ],
+)
+def test_page_one_says_where_fewer_forecasts_held_than_promised(held, says):
+    there = source(forecast=True)
+    every = [was for made in there.context["forecast"] for was in made["past"]]
+    for i, was in enumerate(every):
+        was |= {"low80": "0", "high80": "99999" if i < held else "0"}
+    said = " ".join(page_one.lede(there)[0])
+    assert (says in said) if says else ("selang 80%: 2.903–3.138)." in said)
+
+
+def test_on_plan_is_not_said_alone_over_a_forecast_that_misses():
+    there = source(forecast=True)
+    assert page_one.tile(there, "K15")["status"] == {
+        "kind": "on_track_missed", "shape": "▲", "word": "Sesuai rencana, diperkirakan meleset",
+    }  # fmt: skip
+    assert (
+        "Sesuai rencana: <strong>1</strong> dari 5 indikator, 1 di antaranya diperkirakan meleset."
+    ) in " ".join(page_one.lede(there)[0])
+    next(f for f in there.context["forecast"] if f["indicator"] == "K15")["probability"] = "0.50"
+    assert page_one.tile(there, "K15")["status"]["word"] == "Sesuai rencana"
+    assert "dari 5 indikator." in " ".join(page_one.lede(there)[0])
 
 
 def test_figure_parts():
@@ -245,11 +300,22 @@ def test_figure_parts():
     assert figure_parts("K1.11.01:3T@2026-10") == ("K1", "11.01", "3T", "2026-10")
 
 
-def test_share_of_nothing_is_nothing():
-    from decimal import Decimal
-
-    assert share(Decimal(5), Decimal(0)) == 0
-    assert share(Decimal(1), Decimal(8)) == Decimal("12.5")
+@pytest.mark.parametrize(
+    ("parts", "shown", "change"),
+    [
+        ({"value": "100.0", "numerator": "83760"}, ">99,9", ("0.02", "+<0,1")),
+        ({"value": "100.0", "numerator": "83762"}, "100,0", ("-0.0", "0,0")),
+        ({"value": "0.0", "numerator": "3"}, "<0,1", ("-0.03", "−<0,1")),
+    ],
+)
+def test_a_tile_says_all_nothing_and_unchanged_of_nothing_else(parts, shown, change):
+    there = source()
+    k1 = there.indicator("K1")
+    k1 |= parts | {"change": k1["change"] | {"value": change[0]}}
+    tile = page_one.tile(there, "K1")
+    assert tile["value"] == shown
+    assert tile["change"].startswith(f"{change[1]} poin")
+    assert f"Desa terjangkau 4G {shown}%" in tile["bullet"].alt
 
 
 @pytest.mark.parametrize(

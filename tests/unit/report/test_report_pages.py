@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from pantau.errors import PantauError
-from pantau.report.national import page_five, page_four, page_six, page_three, page_two
+from pantau.report.national import page_five, page_four, page_one, page_six, page_three, page_two
+from pantau.report.national.exceptions import exceptions
 from pantau.report.national.source import Source
 from pantau.report.wording import Words
 from pantau.settings import settings
@@ -266,11 +267,11 @@ def test_past_forecasts_are_counted_and_judged():
     past[1] |= {"high80": "3850"}  # one below it
     past.insert(0, past[0] | {"made_in": "2026-07", "high80": "3000", "value": "2900", "low80": "2800"})
     told = page_three.past(there)
-    assert told["title"].startswith("6 dari 9 prakiraan terdahulu untuk Oktober 2026")
+    assert told["title"].startswith("4 dari 9 prakiraan terdahulu untuk Oktober 2026")
     shown = [r for r in told["rows"] if r["name"] == "Sisa desa tanpa 4G"]
     assert [(r["release"], r["verdict"], r["error"]) for r in shown] == [
-        ("Agu 2026 v2", "●\u00a0di dalam", "−151"),
-        ("Sep 2026 v2", "■\u00a0di luar", "−121"),
+        ("Agu 2026 v1", "●\u00a0di dalam", "−236"),
+        ("Sep 2026 v1", "■\u00a0di luar", "−152"),
     ]
 
 
@@ -356,12 +357,122 @@ def test_quality_tells_every_feed_and_finding():
     there.context["feeds"][0]["late_days"] = 2
     shown = page_six.view(there)
     assert shown["title"] == (
-        "Dari 9 sumber data, 1 datang terlambat dan 1 memakai data bulan sebelumnya; "
-        "temuan yang perlu ditangani: 2."
+        "5 dari 7 kiriman yang jatuh tempo datang tepat waktu. Dari 9 sumber data, 1 datang terlambat dan 1 memakai "
+        "data bulan sebelumnya. Temuan yang perlu ditangani: 2."
     )
     assert len(shown["feeds"]["rows"]) == 9
     assert shown["feeds"]["rows"][0]["late"] == "◇\u00a0memakai Sep 2026"
     assert shown["feeds"]["rows"][1]["late"] == "▲\u00a0terlambat 2 hari"
     assert [f["severity"] for f in shown["findings"]["rows"]].count("▲\u00a0peringatan") == 2
     clean = source(findings=[], feeds=[f for f in SAMPLE["feeds"] if f["how"] == "effective"])
-    assert page_six.title(clean) == "Semua 2 sumber data datang tepat waktu; temuan yang perlu ditangani: 0."
+    assert page_six.title(clean) == (
+        "Tidak ada kiriman yang jatuh tempo bulan ini. Temuan yang perlu ditangani: 0."
+    )
+
+
+def test_both_pages_say_the_same_of_what_came_on_time():
+    there = source()
+    assert page_six.title(there).startswith("7 dari 7 kiriman yang jatuh tempo datang tepat waktu.")
+    for late in (0, 3):
+        there.context["feeds"][0]["late_days"] = late
+        said = page_one.quality(there)[0]
+        assert page_six.title(there).startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("how", "absent", "foot"),
+    [
+        (
+            "carried",
+            "◇\u00a0memakai Sep 2026; kiriman bulan ini ditolak",
+            "◇\u00a0Memakai bulan sebelumnya: ",
+        ),
+        ("missing", "■\u00a0datang, ditolak", "■\u00a0Belum diterima: "),
+    ],
+)
+def test_a_delivery_that_came_and_was_rejected_is_not_called_late(how, absent, foot):
+    there = source()
+    feed = next(f for f in there.context["feeds"] if f["feed"] == "komdigi__desa_4g")
+    stood = {"source_period": "2026-09" if how == "carried" else None}
+    feed |= stood | {"how": how, "rejected": True, "late_days": None, "lateness": "none"}
+    there.context["operators"][0] |= stood | {"how": how, "rejected": True}
+    assert page_six.feeds(there)["rows"][0]["late"] == absent
+    assert page_five.claims(there)["rows"][0]["how"] == absent
+    assert f"{foot}Cakupan 4G per desa (datang, ditolak)." in " ".join(page_one.quality(there))
+    there.indicator("K1")["missing"] = ["komdigi__desa_4g"]
+    assert there.absent("K1").startswith(
+        "Desa terjangkau 4G belum tersedia: kiriman Cakupan 4G per desa (datang,"
+    )
+    if how == "missing":
+        assert "1 datang tetapi ditolak" in page_six.title(there)
+
+
+def test_what_its_operator_does_not_claim_stands_beside_what_is_built():
+    told = page_five.obligations(source())["carried"]
+    assert told == [
+        "▲\u00a01.811 kewajiban terbangun dengan bukti, tetapi desanya tidak ada dalam klaim operatornya atau "
+        "penerusnya (across.obligation_not_claimed)."
+    ]
+    assert page_five.obligations(source(findings=[]))["carried"] == []
+
+
+def test_a_rejection_has_a_name_of_its_own_in_the_bridge():
+    rejected = moved("correction", "-3", "97", code="R4", version=3, explanation="x")
+    bridge = page_two.bridge(source(bridge=steps(rejected, first="100", last="97", net="0")))
+    assert bridge["rows"][1]["name"] == "Kiriman ditolak (v3)"
+
+
+@pytest.mark.parametrize(("others", "says"), [(1, "1 other province 5"), (2, "2 other provinces 5")])
+def test_one_other_province_is_one(others, says):
+    there = source()
+    there.words = Words(FOLDER / "texts.yml", "en")
+    there.context["bridge"]["steps"][5]["others"] = {"provinces": others, "count": 5}
+    assert page_two.bridge(there)["rows"][5]["why"].endswith(says)
+
+
+def test_operators_that_share_the_largest_number_are_named_together():
+    there = source()
+    xl = next(b for b in there.indicator("K15")["breakdowns"] if b["breakdown"] == "xl")
+    xl["numerator"] = str(int(xl["denominator"]) - 54)
+    assert page_five.title(there).endswith("terbanyak pada Telkomsel dan XL Axiata, masing-masing 54.")
+    told = exceptions(there)[1]
+    assert (
+        told["text"]
+        == "Dari 3.352 yang jatuh tempo; terbanyak pada Telkomsel dan XL Axiata, masing-masing 54."
+    )
+    assert told["figure"] == "K15.00 · K15.00:telkomsel · K15.00:xl"
+    there.words = Words(FOLDER / "texts.yml", "en")
+    assert page_five.title(there).endswith("Telkomsel and XL Axiata have the largest numbers, 54 each.")
+
+
+def test_nobody_is_said_to_have_most_of_what_is_a_quarter():
+    there = source()
+    there.words = Words(FOLDER / "texts.yml", "en")
+    assert page_five.title(there).endswith("Telkomsel has the largest number, 54.")
+    assert not any("most of" in text for group in there.words.texts.values() for text in group.values())
+
+
+def test_provinces_that_share_the_last_place_are_named_together():
+    there = source()
+    lowest, second = (next(p for p in there.provinces if p["code"] == code) for code in ("95", "94"))
+    second["K1"] |= {key: lowest["K1"][key] for key in ("value", "numerator", "denominator")}
+    assert page_four.view(there)["title"].endswith("Papua Tengah dan Papua Pegunungan baru 49,8%.")
+
+
+def test_the_lowest_province_is_found_before_rounding():
+    there = source()
+    first, second = there.provinces[0], there.provinces[1]
+    first["K1"] |= {"value": "10.0", "numerator": "10004", "denominator": "100000"}
+    second["K1"] |= {"value": "10.0", "numerator": "10001", "denominator": "100000"}
+    assert [r["code"] for r in page_four.view(there)["rows"]][:2] == [second["code"], first["code"]]
+
+
+def test_figure_ids_lead_to_their_place_on_the_audit_pages():
+    there = source()
+    base = "http://localhost:8090/2026-10/v1"
+    assert there.address("K2.00") == f"{base}/K2.html#00"
+    assert there.address("K12.00:APBN:KL@2026-10") == f"{base}/K12.html#00:APBN:KL"
+    assert there.address("K1.00:3T@2026-09/v2") == "http://localhost:8090/2026-09/v2/K1.html#00:3T"
+    for nowhere in ("K2.00@2026-09", "across.obligation_not_claimed", "", '"><script>'):
+        assert there.address(nowhere) == ""
+    assert source(audit_url=None).address("K2.00") == ""

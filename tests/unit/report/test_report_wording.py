@@ -1,5 +1,7 @@
 """How a report writes numbers, dates and sentences in its two languages."""
 
+from decimal import Decimal
+
 import pytest
 from markupsafe import Markup
 
@@ -32,6 +34,8 @@ def english() -> Words:
         ("284973643", 0, False, "284.973.643"),
         ("100.0", 1, False, "100,0"),
         (None, 1, True, "–"),
+        ("0.25", 1, False, "0,3"),  # half away from zero, where Babel rounds to the even digit
+        ("-2.5", 0, False, "−3"),
     ],
 )
 def test_numbers(indonesian, value, decimals, signed, shown):
@@ -47,6 +51,35 @@ def test_large_amounts(indonesian, english):
     assert indonesian.compact("26900000000000.00") == "26,9\u00a0triliun"
     assert english.compact("26900000000000.00") == "26.9\u00a0trillion"
     assert indonesian.compact("26900000000000", short=True) == "26,9\u00a0T"
+    assert english.compact("19250000000000") == "19.3\u00a0trillion"  # a tie
+    assert english.compact("-19250000000000") == "−19.3\u00a0trillion"
+    assert english.compact("999950000000") == "1\u00a0trillion"
+    assert english.compact("999949999999") == "999.9\u00a0billion"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("-0.03", "−<0,1"),
+        ("0.04", "+<0,1"),
+        ("0.05", "+0,1"),
+        ("-0.364", "−0,4"),
+        ("0.0", "0,0"),
+        (None, "–"),
+    ],
+)
+def test_a_change_that_rounds_to_zero_is_not_called_zero(indonesian, value, shown):
+    assert indonesian.change(value, 1) == shown
+
+
+def test_a_share_says_all_of_all_alone(indonesian, english):
+    assert indonesian.per_cent("100.0", "8559", "8563", 1) == ">99,9"
+    assert english.per_cent("0.0", "1", "8563", 1) == "<0.1"
+    assert english.per_cent("100.0", "8563", "8563", 1) == "100.0"
+    assert english.per_cent(None, "0", "0", 1) == "–"
+    assert english.share(Decimal(997), Decimal(1000)) == ">99"
+    assert english.share(Decimal(1), Decimal(8), 1) == "12.5"
+    assert english.share(Decimal(5), Decimal(0)) == "0"
 
 
 def test_dates_are_of_jakarta(indonesian, english):
