@@ -5,6 +5,7 @@ import json
 import pytest
 
 from pantau import warehouse
+from pantau.database import connect
 from pantau.settings import settings
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -42,3 +43,34 @@ def test_no_model_but_staging_reads_raw_and_none_knows_the_time() -> None:
         if "staging" not in path.parts:
             assert "source(" not in text, path.name
             assert "stage(" not in text, path.name
+
+
+ADDS_UP = [("K1", "", 60, 100), ("K2", "", 40, 100), ("R1", "sepakat_ya", 50, 100), ("R1", "operator_saja", 5, 100),
+           ("R1", "komdigi_saja", 10, 100), ("R1", "sepakat_tidak", 35, 100)]  # fmt: skip
+
+
+def test_a_roll_up_that_does_not_add_up_is_found() -> None:
+    warehouse.dbt("run", build=0)
+    found = warehouse.dbt("test", "--select", "roll_up_adds_up", build=0)[0].node.compiled_code
+    wrong = [
+        [ADDS_UP[0], ("K2", "", 41, 100), *ADDS_UP[2:]],
+        [ADDS_UP[0], ("K2", "", 40, 101), *ADDS_UP[2:]],
+        [ADDS_UP[0], *ADDS_UP[2:]],
+        [*ADDS_UP[:5], ("R1", "sepakat_tidak", 34, 100)],
+        [*ADDS_UP[:4], ("R1", "komdigi_saja", 45, 100)],
+        [
+            *ADDS_UP[:2],
+            ("R1", "sepakat_ya", 49, 100),
+            *ADDS_UP[3:5],
+            ("R1", "sepakat_tidak", 36, 100),
+        ],  # K1 has 60
+    ]
+    for figures, what in [(ADDS_UP, set()), *zip(wrong, 3 * [{"K1 and K2"}] + 3 * [{"R1"}], strict=True)]:
+        with connect(options="-c pantau.build=0") as connection:
+            for indicator, breakdown, numerator, denominator in figures:
+                connection.execute(
+                    "insert into marts.rpt_figure values (0, %s, 1, '2026-10', '00', %s, %s, %s, null)",
+                    [indicator, breakdown, numerator, denominator],
+                )
+            assert {row["what"] for row in connection.execute(found)} == what, figures
+            connection.rollback()
