@@ -73,7 +73,7 @@ def write(tree: Tree, paper: Paper, records: Records) -> None:
             feeds=_by_feed(records), count=len(records.deliveries),
             damaged=len(records.damaged),
             times=sum(poll["times"] for poll in records.polls.values()),
-            simulated=any(d["simulated"] for d in records.deliveries.values()),
+            simulated=records.is_simulated,
         ),
     )  # fmt: skip
 

@@ -170,7 +170,7 @@ class Marts:
         (figure,) = closing.figures.values()
         indicator = {
             "id": "K2", "name": {"id": "Sisa", "en": "Left"}, "unit": {"id": "desa", "en": "villages"},
-            "value": str(figure["value"]), "change": {"value": "-24"}, "target": None,
+            "kind": "count", "decimals": 0, "value": str(figure["value"]), "change": {"value": "-24"}, "target": None,
         }  # fmt: skip
         return {
             "period": closing.period, "reason": reason, "explanation": explanation,
