@@ -1280,7 +1280,8 @@ def test_the_gate_counts_what_is_applicable(world: World) -> None:
     assert "rpt_figure.jump" in outcomes[-1].not_applicable
     with connect() as connection:
         gate = checks.gate(connection, build)
-    assert gate.rules == gate.passed == sum(outcome.rules for outcome in outcomes)
+    assert gate.rules == sum(outcome.rules for outcome in outcomes)
+    assert gate.passed == sum(outcome.passed for outcome in outcomes)
     assert gate.not_applicable == sum(len(outcome.not_applicable) for outcome in outcomes) > 0
 
 
