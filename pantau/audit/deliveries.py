@@ -64,7 +64,7 @@ def write(tree: Tree, paper: Paper, records: Records) -> None:
             "deliveries.html.j2", "deliveries/index.html",
             feeds=_by_feed(records), count=len(records.deliveries),
             duplicates=sum(len(entries) for entries in duplicates.values()),
-            simulated=any(d["simulated"] for d in records.deliveries.values()),
+            simulated=records.is_simulated,
         ),
     )  # fmt: skip
 

@@ -49,7 +49,7 @@ def write(tree: Tree, paper: Paper, records: Records) -> None:
         paper.render(
             "findings.html.j2", "findings/index.html",
             findings=[{**f, **_about(records, f), "releases": acknowledged.get(f["id"], [])} for f in listed],
-            simulated=any(d["simulated"] for d in records.deliveries.values()),
+            simulated=records.is_simulated,
         ),
     )  # fmt: skip
 

@@ -59,7 +59,7 @@ def write_index(tree: Tree, paper: Paper, records: Records) -> None:
             months=months, indicators=[names[i] for i in order],
             published=sum(1 for r in records.releases.values() if r["publication_no"]),
             deliveries=len(records.deliveries), findings=len(records.findings),
-            **_chain(records), simulated=any(d["simulated"] for d in records.deliveries.values()),
+            **_chain(records), simulated=records.is_simulated,
         ),
     )  # fmt: skip
 
@@ -281,13 +281,14 @@ def _failing(records: Records, period: str) -> dict[str, int]:
     return records.failing[period]
 
 
-def write_rules(tree: Tree, paper: Paper) -> None:
+def write_rules(tree: Tree, paper: Paper, records: Records) -> None:
     """The rules as they stand today, each with the text that decides."""
     rules = sorted(checks.load_rules(), key=lambda r: (SEVERITIES.index(r.severity), r.id))
     tree.write(
         "rules/index.html",
         paper.render(
-            "rules.html.j2", "rules/index.html", rules=rules, kinds=Counter(r.severity for r in rules), simulated=False
+            "rules.html.j2", "rules/index.html", rules=rules, kinds=Counter(r.severity for r in rules),
+            simulated=records.is_simulated,
         ),
     )  # fmt: skip
 
@@ -324,15 +325,25 @@ def write_ledger(tree: Tree, paper: Paper, records: Records) -> None:
         def make(path: str = path, number: int = number, entries: list[Row] = entries) -> None:
             page = paper.render(
                 "ledger.html.j2", path,
-                shown=entries, number=number, pages=len(pages), simulated=False,
+                shown=entries, number=number, pages=len(pages), simulated=records.is_simulated,
             )  # fmt: skip
             tree.write(path, page)
 
         holds = all(e["holds"] for e in entries)
-        tree.once(path, stamp(path, len(pages), holds, [(e["no"], e["hash"]) for e in entries]), make)
+        mark = (path, len(pages), holds, records.is_simulated, [(e["no"], e["hash"]) for e in entries])
+        tree.once(path, stamp(*mark), make)
     tree.write(
         "ledger/index.html",
         paper.render(
-            "ledger_index.html.j2", "ledger/index.html", pages=pages, **_chain(records), simulated=False
+            "ledger_index.html.j2", "ledger/index.html",
+            pages=[_stretch(entries) for entries in pages if entries], **_chain(records),
+            simulated=records.is_simulated,
         ),
-    )
+    )  # fmt: skip
+
+
+def _stretch(entries: list[Row]) -> dict[str, Any]:
+    """What the list of pages says of one: its numbers, and the span of its days by the product's clock. That clock
+    may have been set back once, before anything was delivered, so the first entry's day need not be the earliest."""
+    days = [entry["product_at"] for entry in entries]
+    return {"first": entries[0]["no"], "last": entries[-1]["no"], "from": min(days), "to": max(days)}

@@ -120,7 +120,7 @@ class Paper:
             finalize=_shown,
         )
         environment.filters |= {
-            "number": self.number, "change": self.words.change,
+            "number": self.number, "change": self.words.change, "amount": self.amount,
             "day": self.day, "moment": self.at, "month": self.month, "hash": short, "lines": lines,
             "told": self.told, "actor": self.actor, "canonical": canonical,
         }  # fmt: skip
@@ -143,6 +143,13 @@ class Paper:
     def number(self) -> Callable[..., str]:
         """As `Words.number`; remembered, for the same small numbers come again and again."""
         return cache(self.words.number)
+
+    def amount(self, value: Decimal | None) -> str:
+        """A number with all the digits that it has: what is compared to the sen must show the sen."""
+        if value is None:
+            return NOTHING
+        exponent = value.normalize().as_tuple().exponent
+        return self.number(value, max(0, -exponent) if isinstance(exponent, int) else 0)
 
     def value(self, definition: dict[str, Any], figure: Mapping[str, Any] | None) -> str:
         """A figure's value with `%` where that is its unit: of a share, "all" and "nothing" only where it is that."""

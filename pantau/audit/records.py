@@ -94,6 +94,11 @@ class Records:
                 found[entry["what"][key]].append(entry)
         return dict(found)
 
+    @cached_property
+    def is_simulated(self) -> bool:
+        """Whether a simulated delivery is behind what the database holds, and so behind every page about all of it."""
+        return any(delivery["simulated"] for delivery in self.deliveries.values())
+
     # -------------------------------------------------------------- builds and releases
 
     @cached_property
@@ -151,6 +156,18 @@ class Records:
         """How many figures each release has."""
         found = self._all("select release_id, count(*) as figures from ops.figure group by release_id")
         return {row["release_id"]: row["figures"] for row in found}
+
+    @cached_property
+    def breakdowns(self) -> dict[str, dict[str, list[str]]]:
+        """The breakdowns of each indicator by the length of a place's code: 0 the nation, 2 a province, 5 a regency."""
+        found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        for row in self._all(
+            "select distinct indicator_id, case place when %s then 0 else length(place) end as level, breakdown"
+            " from ops.figure order by 1, 2, 3",
+            [NATION],
+        ):
+            found[row["indicator_id"]][str(row["level"])].append(row["breakdown"])
+        return {indicator: dict(levels) for indicator, levels in found.items()}
 
     def figures(self, release: int) -> list[Row]:
         """The frozen figures of a release."""

@@ -4,6 +4,7 @@ delivery that made it.
 Opening history names the rows that are in a numerator and tells the others by the numbers of their rows alone.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from html import escape
@@ -13,9 +14,13 @@ from markupsafe import Markup
 
 from pantau import catalogue
 from pantau.audit import rows as rows_of
-from pantau.audit.paper import Paper, bytes_path, printable
+from pantau.audit.paper import ROWS_A_PAGE, Paper, bytes_path, delivery_page, printable
 from pantau.audit.records import Records, Row
 from pantau.audit.rows import CELL, LINE, Behind, Fact, Source
+from pantau.report.wording import NOTHING
+
+_MARK = "\x1d"  # around the number of a link, until a row is escaped
+_REFUSED = '#ditolak">'
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ def _of_fact(
         yield path, paper.render(
             "rows.html.j2", path,
             this=this, fact=fact, page=page, page_name=names.get(page) or paper.words["breakdown"].get(page, page),
+            has_refused=any(_REFUSED in g.body for g in groups),
             indicators=indicators, columns=columns, groups=groups, count=sum(g.count for g in groups),
             others=sum(g.others for g in groups), brief=bool(brief),
             sources=[
@@ -101,21 +107,58 @@ def _named(
 ) -> dict[str, dict[str, tuple[int, Markup]]]:
     """By page and group: how many rows are named, and the rows."""
     lists = [_labels(records, source) for source in behind.lists]
+    refused = _Refused(records, behind, paper.words["rows"]["refused"])
     words = paper.words["cell"] | paper.words["breakdown"]
     found: dict[str, dict[str, tuple[int, Markup]]] = {}
     for (page, group), lines in groupby(behind.lines(words, only=brief), key=lambda line: line[:2]):
         if behind.fact.region:
             texts = [
-                CELL.join([key, names.get(region, ""), text, *(its.get(region, "–") for its in lists)])
+                CELL.join(
+                    [key, names.get(region, ""), refused.marked(region, text)]
+                    + [its.get(region, "–") for its in lists]
+                )
                 for _, _, key, region, text in lines
             ]
         else:
             texts = [f"{key}{CELL}{text}" for _, _, key, _, text in lines]
         # Escaped as a whole, then cut into cells: nothing that was delivered holds the two separators.
-        cells = escape(printable(LINE.join(texts), keep=CELL + LINE))
-        body = cells.replace(CELL, "<td>").replace(LINE, "\n<tr><td>")
+        cells = escape(printable(LINE.join(texts), keep=CELL + LINE + _MARK))
+        body = refused.linked(cells.replace(CELL, "<td>").replace(LINE, "\n<tr><td>"))
         found.setdefault(page, {})[group] = (len(texts), Markup("<tr><td>" + body))  # noqa: S704
     return found
+
+
+class _Refused:
+    """The villages of which a row came and was refused: where a fact has no row of theirs, the cell leads to it."""
+
+    def __init__(self, records: Records, behind: Behind, word: str) -> None:
+        self._first, self._own, self._word = len(behind.fact.cells), behind.own, word
+        named = (
+            behind.fact.key == behind.fact.region
+        )  # its rows are villages, with or without a delivered one
+        self._villages = [
+            rows_of.refused_villages(records.connection, s.reading_id) if named else {} for s in behind.own
+        ]
+        self._pages: list[str] = []
+
+    def marked(self, village: str, text: str) -> str:
+        """The text of a row, with a mark in each cell that leads to a refusal."""
+        if not any(village in its for its in self._villages):
+            return text
+        cells = text.split(CELL)
+        for n, (source, its) in enumerate(zip(self._own, self._villages, strict=True), self._first):
+            if cells[n] == NOTHING and village in its:
+                cells[n] += f" {_MARK}{len(self._pages)}{_MARK}"
+                self._pages.append(delivery_page(source.delivery_id, its[village] // ROWS_A_PAGE + 1))
+        return CELL.join(cells)
+
+    def linked(self, cells: str) -> str:
+        """Escaped rows, with a link in place of each mark; the pages lie four folders down."""
+
+        def link(mark: re.Match[str]) -> str:
+            return f'<a href="../../../../{self._pages[int(mark[1])]}{_REFUSED}{escape(self._word)}</a>'
+
+        return re.sub(f"{_MARK}(\\d+){_MARK}", link, cells) if self._pages else cells
 
 
 def _title(source: Source) -> str:

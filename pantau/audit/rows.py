@@ -4,6 +4,7 @@ Promise: what is listed comes from the build's own facts and manifest; nothing i
 (`pantau trace`) and the audit pages read the same lists.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -126,6 +127,7 @@ class Source:
 
 
 CELL, LINE = "\x1f", "\x1e"  # what separates cells, and rows; no text that was delivered keeps them
+_VILLAGE = re.compile(r"(?<!\d)(\d{2})\.?(\d{2})\.?(\d{2})\.?(\d{4})(?!\d)")
 
 
 class Behind:
@@ -277,6 +279,18 @@ def rows_by_region(connection: Connection, feed: str, reading: int) -> dict[str,
     )
     with connection.cursor(row_factory=tuple_row) as cursor:
         return dict(cursor.execute(statement).fetchall())
+
+
+def refused_villages(connection: Connection, reading: int) -> dict[str, int]:
+    """By the village's code as it was delivered, where its refused row stands among a reading's refusals, from 0."""
+    found: dict[str, int] = {}
+    refusals = connection.execute(
+        "select raw from ops.quarantine where reading_id = %s order by source_row", [reading]
+    ).fetchall()
+    for number, row in enumerate(refusals):
+        for parts in _VILLAGE.findall(row["raw"]):
+            found.setdefault(".".join(parts), number)
+    return found
 
 
 def ranges(numbers: Sequence[int]) -> list[tuple[int, int]]:

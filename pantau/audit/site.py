@@ -56,7 +56,7 @@ def _write(tree: Tree, records: Records) -> None:
             releases.write(tree, paper, records, release)
     findings.write(tree, paper, records)
     deliveries.write(tree, paper, records)
-    overview.write_rules(tree, paper)
+    overview.write_rules(tree, paper, records)
     overview.write_ledger(tree, paper, records)
     for period in records.periods:
         overview.write_period(tree, paper, records, period)
@@ -74,6 +74,7 @@ def _search(records: Records) -> str:
              sorted({f["indicator_id"] for f in records.nation.get(r["id"], [])})]
             for r in records.releases.values() if not r["superseded"]
         ],
+        "breakdowns": records.breakdowns,
         "places": {code: name for code, name in names.items() if len(code) <= 5},
         "deliveries": [
             [d["id"], f"{_title(d['feed'], d['part'])}, {d['period']}",

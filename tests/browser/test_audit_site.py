@@ -267,6 +267,50 @@ def test_the_rows_behind_a_figure_are_all_there(archive: Archive) -> None:
     assert checked > 600
 
 
+def test_a_village_whose_row_was_refused_leads_to_the_refusal(archive: Archive) -> None:
+    """The ministry delivered 96.01.30.2005 as covered, under a misspelt name: the page does not just say "no"."""
+    with connect() as connection:
+        sent = connection.execute(
+            "select id from ops.delivery where feed = %s and period = %s", [DESA_4G, OPENING[0]]
+        ).fetchone()
+    assert sent is not None
+    page = archive.folder / OPENING[0] / "v1" / "rows" / "fct_desa_4g" / "96.html"
+    link = rf'<a href="\.\./\.\./\.\./\.\./deliveries/{sent["id"]}\.html#ditolak">ditolak</a>'
+    assert re.search(
+        rf"<tr><td>96\.01\.30\.2005<td>[^<]+<td>[^<]+<td>tidak<td>– {link}<td>", page.read_text()
+    )
+    told = archive.page(f"{OPENING[0]}/v1/rows/fct_desa_4g/96.html").text
+    assert "baris yang dikirim untuk desa itu tidak lolos" in told
+    assert "96.01.30.2005" in archive.page(f"deliveries/{sent['id']}.html").text
+
+
+def test_reasons_of_refusals_are_told_in_the_language_of_the_pages(archive: Archive) -> None:
+    with connect() as connection:
+        rules = [row["rule"] for row in connection.execute("select distinct rule from ops.quarantine")]
+    known = site._paper().words["refusal"]
+    assert rules
+    assert set(rules) <= set(known)
+    shown = " ".join(page.text for path, page in archive.pages.items() if path.parent.name == "deliveries")
+    assert all(known[rule] in shown for rule in rules)
+
+
+def test_every_page_says_that_simulated_deliveries_are_behind_it(archive: Archive) -> None:
+    for path, page in archive.pages.items():
+        assert "DATA SIMULASI" in page.text, path
+        assert "Tidak ada kiriman simulasi" not in page.text, path
+
+
+def test_the_days_of_a_page_of_the_ledger_do_not_run_backwards(archive: Archive) -> None:
+    """The first entries bear the machine's clock, which the clock that was set then goes back behind."""
+    with connect() as connection:
+        days = connection.execute(
+            "select min(product_at) as first, max(product_at) as last from ops.ledger where no <= 500"
+        ).fetchone()
+    assert days is not None
+    paper = site._paper()
+    assert f"{paper.day(days['first'])} – {paper.day(days['last'])}" in archive.page("ledger/index.html").text
+
+
 def test_a_failing_row_leads_to_the_delivered_row_of_its_key(archive: Archive) -> None:
     """Of findings about obligations: the item at that place of that file is of that village."""
     with connect() as connection:
@@ -566,6 +610,7 @@ def test_the_search_leads_to_figures_places_hashes_and_findings(archive: Archive
     wanted = {
         f"K2.93.01:3T@{PERIOD}/v1": f"{PERIOD}/v1/K2.html#93.01%3A3T",
         "k1": f"{PERIOD}/v2/K1.html",
+        "k12.00:perubahan:kl": f"{PERIOD}/v2/K12.html#00%3APERUBAHAN%3AKL",
         "merauke": f"{PERIOD}/v2/K1.html#93.01",
         "93.01.01.2001": f"{PERIOD}/v2/K1.html#93.01",
         file["sha256"][:12]: f"deliveries/{file['delivery_id']}.html",
@@ -581,6 +626,62 @@ def test_the_search_leads_to_figures_places_hashes_and_findings(archive: Archive
     _open(page, archive, "index.html")
     page.get_by_role("searchbox").fill(SCRIPT)
     expect(page.locator("#hasil")).to_have_text("Tidak ada yang cocok")
+
+
+@pytest.mark.chromium
+def test_the_search_says_of_an_id_that_there_is_no_such_figure(archive: Archive, page: Page) -> None:
+    _open(page, archive, "index.html")
+    for nowhere in (f"K2.99.99@{PERIOD}", f"k2.00:foo@{PERIOD}", "K2.00@2031-01", f"K12.00@{PERIOD}"):
+        page.get_by_role("searchbox").fill(nowhere)
+        expect(page.locator("#hasil")).to_contain_text("Tidak ada angka dengan nomor ini")
+        expect(page.locator("#hasil a")).to_have_count(0)
+
+
+@pytest.mark.chromium
+def test_a_page_says_where_its_address_names_no_figure(archive: Archive, page: Page) -> None:
+    _open(page, archive, f"{PERIOD}/v2/K2.html#99.99:3T")
+    told = page.locator("#nothere")
+    expect(told).to_have_text(
+        "Tidak ada angka K2.99.99:3T dalam rilis ini; yang tampak di bawah angka nasional."
+    )
+    expect(page.locator("[data-term=id]")).to_have_text(f"K2.00@{PERIOD}/v2")
+    for known in ("93.01", "sql"):
+        page.evaluate(f"location.hash = '#{known}'")
+        expect(told).to_be_hidden()
+
+
+@pytest.mark.chromium
+def test_a_long_file_name_leaves_room_for_the_other_columns(archive: Archive, page: Page) -> None:
+    with connect() as connection:
+        sent = connection.execute("select id from ops.delivery where feed = %s", [DESA_4G]).fetchone()
+    assert sent is not None
+    _open(page, archive, f"deliveries/{sent['id']}.html")
+    page.locator("a.file").first.evaluate("link => link.textContent = 'n'.repeat(236) + '.csv'")
+    row = page.locator("tr", has=page.locator("a.file")).first
+    height, widths = row.evaluate(
+        "row => [row.getBoundingClientRect().height, [...row.cells].map(c => c.getBoundingClientRect().width)]"
+    )
+    assert height < 240, height
+    assert widths[3] > 100, widths  # the hash
+    box = page.locator(".box").first
+    assert box.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
+
+
+@pytest.mark.chromium
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_head_stays_above_the_row_that_an_address_leads_to(
+    archive: Archive, chromium: Browser, width: int
+) -> None:
+    window = chromium.new_page(viewport={"width": width, "height": 844})
+    _open(window, archive, f"{PERIOD}/v2/rows/fct_klaim/93.html#93.04")
+    head, group = window.locator(".rows thead th").first, window.locator('tbody[id="93.04"] .group th')
+    expect(group).to_be_in_viewport()
+    expect(head).to_be_in_viewport()
+    above, below = head.bounding_box(), group.bounding_box()
+    assert above is not None
+    assert below is not None
+    assert above["y"] + above["height"] <= below["y"] + 1
+    window.close()
 
 
 @pytest.mark.chromium

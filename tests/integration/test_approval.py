@@ -59,7 +59,7 @@ def candidate(warning: str = "") -> int:
     checked(build=build, warning=warning)
     indicator = {
         "id": "K2", "name": {"id": "Sisa", "en": "Left"}, "unit": {"id": "desa", "en": "villages"},
-        "value": "1405", "change": {"value": "-24"}, "target": None,
+        "kind": "count", "value": "1405", "change": {"value": "-24"}, "target": None,
     }  # fmt: skip
     context = {"period": PERIOD, "simulated": True, "indicators": [indicator]}
     with connect() as connection:

@@ -13,10 +13,13 @@
   function figures(text) {
     const found = /^([A-Za-z]\d+)(?:\.(\d{2}(?:\.\d{2})?))?(?::([^@/]+))?(?:@(\d{4}-\d{2}))?(?:\/v(\d+))?$/.exec(text);
     if (!found) return [];
-    const [, letter, place, breakdown, period, version] = found;
+    const [, letter, place, written, period, version] = found;
     const indicator = letter.toUpperCase();
     const month = period ?? newest()?.[0];
-    return PANTAU.releases
+    const breakdown = place && breakdownOf(indicator, place, written ?? "", month);
+    const none = [{ text, note: list.dataset.nofigure }];
+    if (place && breakdown === undefined) return none;
+    const pages = PANTAU.releases
       .filter((r) => r[0] === month && r[4].includes(indicator) && (version ? r[1] === Number(version) : true))
       .sort((a, b) => b[2] - a[2] || b[1] - a[1])
       .map(([p, v, published]) => {
@@ -27,6 +30,15 @@
           to: `${p}/v${v}/${indicator}.html${tail ? "#" + encodeURIComponent(tail) : ""}`,
         };
       });
+    return pages.length || !place ? pages : none;
+  }
+
+  // A breakdown as the figures have it, however it is typed; undefined where the indicator has no such figure.
+  // The regions known here are those of the newest month; of another month its page tells what it does not have.
+  function breakdownOf(indicator, place, written, month) {
+    if (place !== "00" && month === newest()?.[0] && !(place in PANTAU.places)) return undefined;
+    const known = PANTAU.breakdowns[indicator]?.[place === "00" ? "0" : String(place.length)] ?? [];
+    return known.find((b) => b.toLowerCase() === written.toLowerCase());
   }
 
   function hashes(text) {
@@ -76,8 +88,8 @@
     const found = text ? [...figures(text), ...hashes(low), ...numbers(low), ...words(low)].slice(0, 12) : [];
     list.replaceChildren(...found.map(({ text, note, to }) => {
       const item = document.createElement("li");
-      const link = document.createElement("a");
-      link.href = root + to;
+      const link = document.createElement(to ? "a" : "span");
+      if (to) link.href = root + to;
       link.textContent = text;
       if (note) {
         const small = document.createElement("small");
@@ -146,7 +158,12 @@
 
   function focusOn() {
     if (!hero) return;
-    const tail = decodeURIComponent(location.hash.slice(1)) || hero.dataset.main;
+    const asked = decodeURIComponent(location.hash.slice(1));
+    const missing = /^\d{2}(\.\d{2})?(:.+)?$/.test(asked) && !document.getElementById(asked);
+    const told = document.getElementById("nothere");
+    told.hidden = !missing;
+    if (missing) told.textContent = hero.dataset.nothere.replace("{figure}", () => `${hero.dataset.figure}.${asked}`);
+    const tail = (!missing && asked) || hero.dataset.main;
     const cell = document.querySelector(`[data-v][id="${CSS.escape(tail)}"]`);
     const where = cell && conditions(tail);
     if (!where) return;

@@ -2,12 +2,15 @@
 
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 import yaml
 from markupsafe import Markup
 
+from pantau.audit import trace
 from pantau.audit.paper import FOLDER, Paper, lines, printable, safe_name
+from pantau.release.figures import exact_difference
 
 
 @pytest.mark.parametrize(
@@ -58,3 +61,38 @@ def test_numbers_and_days_are_indonesian() -> None:
     assert paper.number(-1234567) == "−1.234.567"
     assert paper.month("2026-10") == "Oktober 2026"
     assert paper.at(datetime(2026, 11, 4, 18, 5, tzinfo=UTC)) == "5 Nov 2026 01.05"  # in Jakarta
+
+
+@pytest.mark.parametrize(
+    ("value", "numerator", "page", "way"),
+    [
+        ("100.0", 8559, ">99,9\u00a0%", ">99.9"),
+        ("100.0", 8563, "100,0\u00a0%", "100"),
+        ("0.0", 1, "<0,1\u00a0%", "<0.1"),
+    ],
+)
+def test_all_and_nothing_are_said_of_nothing_else(value: str, numerator: int, page: str, way: str) -> None:
+    """On the pages, and in the text of `pantau trace`."""
+    definition = {"kind": "ratio_pct", "decimals": 1, "unit_id": "%"}
+    figure = {"value": Decimal(value), "numerator": Decimal(numerator), "denominator": Decimal(8563)}
+    assert Paper().value(definition, figure) == page
+    assert trace._value(definition, figure) == way
+    assert Paper().value(definition, None) == "–"
+
+
+def test_what_is_compared_to_the_sen_shows_the_sen() -> None:
+    made = Paper()
+    assert made.amount(Decimal("20374373615840.15")) == "20.374.373.615.840,15"
+    assert made.amount(Decimal("20374373615840.10")) == "20.374.373.615.840,1"
+    assert made.amount(Decimal("26900000000000")) == "26.900.000.000.000"
+    assert made.amount(None) == "–"
+
+
+def test_changes_between_releases_come_from_the_parts() -> None:
+    """29 villages of 83,762 are no tenth of a point."""
+    old, new = (
+        {"value": Decimal(v), "numerator": Decimal(n), "denominator": Decimal(83762), "indicator_version": 1}
+        for v, n in (("95.1", 79632), ("95.0", 79603))
+    )
+    definition = {"kind": "ratio_pct", "decimals": 1}
+    assert Paper().words.change(exact_difference(definition, new, old), 1) == "−<0,1"

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from pantau.release import asking
 from pantau.release.figures import difference, exact_difference, rounded
 
 SHARE = {"kind": "ratio_pct", "decimals": 1}
@@ -43,3 +44,11 @@ def test_counts_and_what_cannot_be_compared():
 def test_a_baseline_is_rounded_half_away_from_zero():
     assert rounded(Decimal("85.25"), 1) == "85.3"
     assert rounded(None, 1) is None
+
+
+def test_an_approver_is_not_told_all_of_what_is_not():
+    each = {"kind": "ratio_pct", "decimals": 1, "value": "100.0", "numerator": "8559", "denominator": "8563"}
+    assert asking._value(each) == ">99.9"
+    assert asking._value(each | {"numerator": "8563"}) == "100.0"
+    assert asking._value({"kind": "count", "value": "3851"}) == "3,851"
+    assert asking._value(None) == "–"
