@@ -39,8 +39,8 @@ def prepare() -> None:
                 raw.ensure(connection, feed)
     # With a seed's table go the views that take their columns from it; approvals and audit pages read these.
     warehouse.dbt(
-        "build", "--full-refresh", "--exclude-resource-type", "unit_test", "--select", "path:seeds",
-        "path:seeds+1,path:models/staging", build=0,
+        "build", "--full-refresh", "--exclude-resource-type", "unit_test", "--indirect-selection", "cautious",
+        "--select", "path:seeds", "path:seeds+1,path:models/staging", build=0,
     )  # fmt: skip
     with connect() as connection:
         checks.ensure_views(connection, feeds)
