@@ -74,7 +74,6 @@ def write(tree: Tree, paper: Paper, records: Records) -> None:
             damaged=len(records.damaged),
             times=sum(poll["times"] for poll in records.polls.values()),
             simulated=records.is_simulated,
-            simulated=records.is_simulated,
         ),
     )  # fmt: skip
 
