@@ -344,5 +344,5 @@ def write_ledger(tree: Tree, paper: Paper, records: Records) -> None:
 def _stretch(entries: list[Row]) -> dict[str, Any]:
     """What the list of pages says of one: its numbers, and the span of its days by the product's clock. That clock
     may have been set back once, before anything was delivered, so the first entry's day need not be the earliest."""
-    days = [entry["product_at"] for entry in entries]
+    days = [entry["product_at"] for entry in entries if entry["product_at"]] or [None]  # one may be missing
     return {"first": entries[0]["no"], "last": entries[-1]["no"], "from": min(days), "to": max(days)}

@@ -96,4 +96,4 @@ def delivery_reinstate(delivery: int, why: Annotated[str, typer.Option(help="Why
 
     with ready():
         decide(delivery, "reinstatement", by or getpass.getuser(), why)
-        tell(f"Delivery {delivery} counts again. `pantau close` closes what that changes.")
+        tell(f"Delivery {delivery} is reinstated: it counts again. `pantau close` closes what that changes.")

@@ -17,11 +17,12 @@ pytestmark = pytest.mark.usefixtures("database")
 def _refuse(delivery: int, reading: int, values: list[str]) -> None:
     """Refused rows of a reading, and the file they stand in."""
     with connect() as connection:
+        connection.execute("set local session_replication_role = replica")
         connection.execute(
-            "insert into ops.delivery_file values (%s, 0, %s, 'x', 1)", [delivery, f"daftar{EVIL}.csv"]
+            "update ops.delivery_file set name = %s where delivery_id = %s", [f"daftar{EVIL}.csv", delivery]
         )
         connection.execute(
-            "insert into ops.reading_file values (%s, 0, '', 1, %s, 2)", [reading, len(values)]
+            "update ops.reading_file set last_source_row = %s where reading_id = %s", [len(values), reading]
         )
         for number, value in enumerate(values, 1):
             connection.execute(
