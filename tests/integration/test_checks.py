@@ -1238,8 +1238,6 @@ def test_changed_rules_judge_what_no_published_release_rests_on(world: World, tm
     standing = world.read(DESA_4G, "2026-10", covered(1))
     build = world.build([(DESA_4G, "2026-09", published)], first="2026-09", last="2026-09")
     world.publish(build, "2026-09", [])
-    with connect() as connection:
-        connection.execute("insert into ops.published select period, id from ops.release")
     with rules(tmp_path / "a", text("one")):
         checks.check_feed(DESA_4G)
     with rules(tmp_path / "b", text("one", severity="info", version=2)):
@@ -1567,12 +1565,11 @@ def digest(text: str) -> str:
 
 
 def counted() -> dict[str, int]:
-    tables = ["ledger", "check_run", "check_result", "finding", "finding_row"]
+    """Rows of what a check writes; the views that it makes are told of once, and are no part of it."""
+    tables = ["ledger where kind <> 'objects'", "check_run", "check_result", "finding", "finding_row"]
     with connect() as connection:
         return {
-            table: connection.execute(
-                sql.SQL("select count(*) as n from {}").format(sql.Identifier("ops", table))
-            ).fetchone()["n"]  # type: ignore[index]
+            table: connection.execute(f"select count(*) as n from ops.{table}").fetchone()["n"]  # type: ignore[index]
             for table in tables
         }
 

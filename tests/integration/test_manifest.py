@@ -176,8 +176,7 @@ def test_a_look_at_a_month_without_a_release_says_what_is_missing_and_what_to_ru
     build = warehouse.open_build("2025-01", "2025-01", "close")
     assert "its last close was cut off" in told()
     with connect() as connection:
-        number = ledger.append(connection, "build_outcome", {})
-        connection.execute("insert into ops.build_outcome values (%s, 'blocked', %s)", [build, number])
+        end_build(connection, build, "blocked")
     assert "the gate refused" in told()
     assert "`pantau findings 2025-01`" in told()
 

@@ -203,10 +203,11 @@ def test_without_a_witness_nothing_is_published(marts: Marts, monkeypatch: pytes
 
 
 def test_a_month_without_figures_is_refused(marts: Marts) -> None:
-    build = warehouse.open_build("2026-06", "2026-06", "rebuild")
+    deliver(DESA_4G, JULY)
+    build = warehouse.open_build(JULY, JULY, "close")  # no model has filled its marts
     (row,) = rows("select * from ops.build where id = %s", build)
-    with connect() as connection, pytest.raises(PantauError, match="2026-06 has no figures"):
-        release.freeze._frozen(connection, row, "2026-06", None)  # type: ignore[arg-type]
+    with connect() as connection, pytest.raises(PantauError, match=f"{JULY} has no figures"):
+        release.freeze._frozen(connection, row, JULY, None)  # type: ignore[arg-type]
 
 
 # ---------------------------------------------------------------- pages quote other months
