@@ -487,7 +487,7 @@ def test_the_sql_of_every_figure_returns_it_to_a_role_that_may_only_read(archive
     "change",
     [
         "insert into ops.ledger select * from ops.ledger limit 1",
-        "update ops.release set superseded = true",
+        "update ops.candidate set version = 9",
         "delete from facts.fct_desa_4g",
         "truncate marts.rpt_figure",
         "update raw.komdigi__desa_4g set source_row = 0",
