@@ -1,7 +1,9 @@
 """render: a release's frozen figures and context → PDF files, written whole or not at all."""
 
+import fcntl
 import os
 import tempfile
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -95,9 +97,14 @@ def _digest(content: bytes) -> str:
 
 def _write(target: Path, content: bytes) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    # A name of its own, for two may write at once; hidden, and left over only by a kill.
+    # A name of its own, for two may write at once; locked while it is written, so that what a kill left is known.
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    Path(file.name).rename(target)
+        Path(file.name).rename(target)
+    for left in target.parent.glob(f".{target.name}.*"):
+        with suppress(OSError), open(left, "rb") as half:
+            fcntl.flock(half, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            left.unlink()
