@@ -329,7 +329,7 @@ def test_the_same_bytes_again_are_a_duplicate(stage: Stage) -> None:
 
 
 def test_what_is_not_there_yet_is_no_error(stage: Stage) -> None:
-    for feed in (DESA_4G, ANGGARAN, DESA_3T, BTS, KEWAJIBAN):
+    for feed in (DESA_4G, ANGGARAN, BTS, KEWAJIBAN):
         assert stage.pull(feed, "2026-08") is None
     assert stage.pull(CAKUPAN, "2026-08", "telkomsel") is None
 
