@@ -190,10 +190,7 @@ def _is_open(
 
         if own(head) != own(cutoff):
             return True
-    if not last["shows"]:
-        return False
-    was, now = (warehouse.quoted(connection, period, at) for at in (cutoff, head))
-    return any(now[month] != digest for month, digest in was.items())
+    return bool(last["shows"] and warehouse.requoted(connection, period, cutoff, head))
 
 
 def _last_builds(connection: Connection) -> dict[str, dict[str, Any]]:

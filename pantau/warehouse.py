@@ -249,21 +249,27 @@ def _same_build(
     if (
         newest
         and set(inputs_of(connection, newest["id"])) == set(inputs)
-        and quoted(connection, first, newest["cutoff"]) == quoted(connection, first, cutoff)
+        and not requoted(connection, first, newest["cutoff"], cutoff)
     ):
         return int(newest["id"])
     return None
 
 
-def quoted(connection: Connection, period: str, cutoff: int) -> dict[str, str]:
-    """What a page of `period` quotes of earlier months as of entry `cutoff`: of each the published release's hash."""
-    rows = connection.execute(
-        "select distinct on (c.period) c.period, c.release_hash from ops.publication p"
-        " join ops.candidate c on c.id = p.release_id where p.ledger_no <= %s and c.period < %s"
-        " order by c.period, p.ledger_no desc",
-        [cutoff, period],
-    )
-    return {row["period"]: row["release_hash"] for row in rows}
+def requoted(connection: Connection, period: str, since: int, until: int) -> list[str]:
+    """The earlier months that a page of `period` quotes as of one entry of the ledger, and whose published figures are
+    others as of a later one. A month that was not published yet is not quoted."""
+
+    def quoted(cutoff: int) -> dict[str, str]:
+        rows = connection.execute(
+            "select distinct on (c.period) c.period, c.release_hash from ops.publication p"
+            " join ops.candidate c on c.id = p.release_id where p.ledger_no <= %s and c.period < %s"
+            " order by c.period, p.ledger_no desc",
+            [cutoff, period],
+        )
+        return {row["period"]: row["release_hash"] for row in rows}
+
+    now = quoted(until)
+    return [month for month, release_hash in quoted(since).items() if now[month] != release_hash]
 
 
 def inputs_of(connection: Connection, build: int) -> list[Input]:

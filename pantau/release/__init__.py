@@ -124,13 +124,8 @@ def _requoted(connection: Connection, release: dict[str, Any]) -> list[str]:
         return []
     build = connection.execute("select cutoff from ops.build where id = %s", [release["build_id"]]).fetchone()
     assert build is not None
-    was = warehouse.quoted(connection, release["period"], build["cutoff"])
-    now = warehouse.quoted(connection, release["period"], ledger.head(connection))
-    return [
-        f"the release of {period} that its page quotes"
-        for period in sorted(now)
-        if was.get(period) != now[period]
-    ]
+    months = warehouse.requoted(connection, release["period"], build["cutoff"], ledger.head(connection))
+    return [f"the release of {month} that its page quotes" for month in months]
 
 
 def approve(

@@ -210,8 +210,4 @@ def _requoted(connection: Connection, build: dict[str, Any], published: dict[str
         "select cutoff from ops.build where id = %s", [published["build_id"]]
     ).fetchone()
     assert before is not None
-    was, now = (
-        warehouse.quoted(connection, published["period"], cutoff)
-        for cutoff in (before["cutoff"], build["cutoff"])
-    )
-    return sorted(period for period in was if was[period] != now.get(period))
+    return warehouse.requoted(connection, published["period"], before["cutoff"], build["cutoff"])

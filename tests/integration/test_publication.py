@@ -276,6 +276,17 @@ def test_of_published_months_the_newest_alone_is_made_again_when_an_earlier_one_
     assert published() == {JULY: 2, AUGUST: 1, SEPTEMBER: 2}
 
 
+def test_months_that_wait_together_are_published_one_after_the_other(marts: Marts) -> None:
+    deliver(DESA_4G, JULY), deliver(DESA_4G, AUGUST)
+    july, august = marts.close(JULY), marts.close(AUGUST)  # neither quotes the other: neither is published
+    for made in (july, august):
+        approve(made)
+    assert release.publish(july)
+    assert marts.close(AUGUST) == august  # as the run does that publishes it
+    assert release.publish(august)
+    assert plan() is None
+
+
 def test_equal_figures_make_nothing_due(marts: Marts) -> None:
     publish(marts, JULY, AUGUST)
     delivery, _ = deliver(DESA_4G, JULY)
