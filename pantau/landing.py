@@ -69,12 +69,13 @@ def pull(feed_name: str, period: str, part: str = "", *, connection_uri: str = "
         PantauError: there is no such month, or it has not begun; what was fetched is not what was promised.
     """
     feed = catalogue.feed(feed_name)
-    periods.check(period, feed=feed.name, part=part)
     sweep()
     with connect() as connection:
-        clock.check_begun(connection, period, feed=feed.name, part=part)
-        if feed.transport.kind == "inbox":
+        if feed.transport.kind == "inbox":  # the name of a folder
             inbox.check(feed, period, clock.now(connection))
+        else:
+            periods.check(period, feed=feed.name, part=part)
+            clock.check_begun(connection, period, feed=feed.name, part=part)
         newest = newest_delivery(connection, feed.name, part, period)
         held = _held(connection, newest)
     with step("pull", f"{feed.name} {period} {part}".rstrip()) as done, _spool() as spool:

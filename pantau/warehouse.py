@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 from psycopg import sql
 
-from pantau import catalogue, ledger, locks, periods, seal
+from pantau import catalogue, clock, ledger, locks, periods, seal
 from pantau.catalogue import Feed
 from pantau.database import Connection, connect, environment
 from pantau.errors import PantauError
@@ -139,6 +139,9 @@ def standing_for(feed: Feed, part: str, period: str, sealed: dict[str, int | Non
 
 
 def _moment(connection: Connection, cutoff: int) -> datetime:
+    """The product's time as of an entry of the ledger: now, where it is the newest, for time goes on without entries."""
+    if cutoff and cutoff == ledger.head(connection):
+        return clock.now(connection)
     row = connection.execute("select product_at from ops.ledger where no = %s", [cutoff]).fetchone()
     if row is None:
         raise PantauError("Nothing has been delivered yet.", next_step="Run the feeds: `pantau pull`.")

@@ -325,7 +325,7 @@ def test_august_is_restated_by_what_the_truth_restates(demo: DemoRun) -> None:
         c["figure"]: (
             Decimal(c["old"]),
             Decimal(c["new"]),
-            changed(c["difference"], c["figure"].startswith("K1")),
+            changed(c["difference"], int(c["figure"].startswith("K1"))),
         )
         for c in bridge["changes"]
     }
