@@ -139,7 +139,7 @@ def standing_for(feed: Feed, part: str, period: str, sealed: dict[str, int | Non
 
 
 def _moment(connection: Connection, cutoff: int) -> datetime:
-    """The product's time as of an entry of the ledger: now, where it is the newest, for time goes on without entries."""
+    """The product's time as of an entry of the ledger; now, where it is the newest: time goes on without entries."""
     if cutoff and cutoff == ledger.head(connection):
         return clock.now(connection)
     row = connection.execute("select product_at from ops.ledger where no = %s", [cutoff]).fetchone()

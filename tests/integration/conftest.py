@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pantau import catalogue, checks, clock, ledger
+from pantau import catalogue, checks, clock, ledger, seal
 from pantau.database import connect
 from pantau.demo import Simulator
 from pantau.landing import due_periods, pull
@@ -73,11 +73,16 @@ class Stage:
 def begin_with(period: str) -> None:
     """As if a person had named the first month, and it had come to nothing yet."""
     with connect() as connection:
-        number = ledger.append(connection, "build", {"by": "", "why": ""})
+        build, cutoff = ledger.new_id(connection, "build"), ledger.head(connection)
+        what = {
+            "build": build, "purpose": "close", "first_period": period, "last_period": period, "cutoff": cutoff,
+            "registers": [], "code": "x", "without": [], "by": "", "why": "", "simulated": False,
+            "manifest": {"scheme": seal.MANIFEST, "sha256": seal.lines([])},
+        }  # fmt: skip
         connection.execute(
-            "insert into ops.build (purpose, first_period, last_period, cutoff, register_version_ids, code_version,"
-            " simulated, ledger_no) values ('close', %s, %s, %s, '{}', 'x', false, %s)",
-            [period, period, number, number],
+            "insert into ops.build (id, purpose, first_period, last_period, cutoff, register_version_ids, code_version,"
+            " simulated, ledger_no) overriding system value values (%s, 'close', %s, %s, %s, '{}', 'x', false, %s)",
+            [build, period, period, cutoff, ledger.append(connection, "build", what)],
         )
 
 

@@ -446,7 +446,7 @@ def test_reports_carry_their_figures_their_mark_and_their_hash(demo: DemoRun, la
         (entry,) = demo.rows("select * from ops.ledger where no = %s", report["ledger_no"])
         assert (entry["kind"], entry["what"]["release_hash"]) == ("report", release["release_hash"])
         assert digest == report["sha256"] == entry["what"]["sha256"]
-        assert report["path"] == entry["what"]["file"] == str(path.relative_to(demo.folder / "out"))
+        assert report["path"] == entry["what"]["path"] == str(path.relative_to(demo.folder / "out"))
 
         pages = [" ".join(page.split()) for page in pages_of(path)]
         sizes = [page.get_size() for page in pypdfium2.PdfDocument(path)]
