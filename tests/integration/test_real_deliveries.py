@@ -31,7 +31,7 @@ def test_what_simulates_refuses_before_it_changes_anything(
     delivery, _ = deliver(DESA_4G, "2026-06")
     if set_before:  # by a command of the time before this one refused
         at("2026-08-20")
-    known = head()
+    known, made = head(), _made()
     ended = pantau(*command)
     assert ended.returncode == 1, ended.stdout + ended.stderr
     for text in (
@@ -42,7 +42,7 @@ def test_what_simulates_refuses_before_it_changes_anything(
         "PANTAU_INBOX",
     ):
         assert text in ended.stderr
-    assert _made() == set()
+    assert _made() == made
     assert head() == known
     with connect() as connection:
         assert clock.is_set(connection) == set_before
@@ -51,5 +51,6 @@ def test_what_simulates_refuses_before_it_changes_anything(
 @pytest.mark.usefixtures("database")
 def test_a_database_of_simulated_deliveries_is_let_through() -> None:
     demo.refuse_real_data()
-    deliver(DESA_4G, "2026-06", simulated=True)
+    at("2026-08-20")  # what comes under a set clock is simulated
+    deliver(DESA_4G, "2026-06")
     demo.refuse_real_data()
