@@ -69,12 +69,14 @@ def pull(feed_name: str, period: str, part: str = "", *, connection_uri: str = "
         PantauError: there is no such month, or it has not begun; what was fetched is not what was promised.
     """
     feed = catalogue.feed(feed_name)
+    by_hand = feed.transport.kind == "inbox"  # the month is the name of a folder
+    if not by_hand:
+        periods.check(period, feed=feed.name, part=part)
     sweep()
     with connect() as connection:
-        if feed.transport.kind == "inbox":  # the name of a folder
+        if by_hand:
             inbox.check(feed, period, clock.now(connection))
         else:
-            periods.check(period, feed=feed.name, part=part)
             clock.check_begun(connection, period, feed=feed.name, part=part)
         newest = newest_delivery(connection, feed.name, part, period)
         held = _held(connection, newest)
