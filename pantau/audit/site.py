@@ -41,8 +41,11 @@ def write(*, everything: bool = False, whole: bool = False) -> tuple[Path, list[
         with connect() as connection, _tree(lock, everything=everything) as tree:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
-            failures = verify.failures(connection, since_last=not whole)
+            found = verify.look(connection, since_last=not whole)
+            failures = found.failures
             _write(tree, Records(connection), failures)
+        with connect() as connection:
+            verify.note(connection, found)
         where = folder().relative_to(settings.out.parent) / "index.html"
         done.note = f"{tree.written:,} written, {tree.kept:,} as before: {where}" + (
             f"; {len(failures)} thing(s) do not hold" if failures else ""

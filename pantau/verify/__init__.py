@@ -17,7 +17,7 @@ from pantau.settings import settings
 from pantau.verify import contents, records, site
 from pantau.verify.failure import RUNBOOK, Acceptance, Entry, Failure, acceptances, is_accepted
 
-__all__ = ["Failure", "Verification", "accept", "failures", "lists_of_pages", "note", "run", "since_last"]
+__all__ = ["Failure", "Verification", "accept", "lists_of_pages", "look", "note", "run", "since_last"]
 
 _SHOWN = 8
 
@@ -33,6 +33,7 @@ class Verification:
         accepted: what a person has accepted, whether it still fails or not.
         last_held: the entry of the newest verification before that held, if any.
         witnessed: how many heads of this ledger the witness holds.
+        is_known: whether nothing has happened since a verification that saw as much and held.
     """
 
     head: int
@@ -42,6 +43,7 @@ class Verification:
     accepted: list[Acceptance]
     last_held: Entry | None
     witnessed: int
+    is_known: bool
 
     def held_before(self) -> str:
         """When it last held, in words."""
@@ -62,7 +64,7 @@ def run(*, since_last: bool = False) -> Verification:
     ):
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
-        found = _verify(connection, since_last=since_last)
+        found = look(connection, since_last=since_last)
         done.note = f"{found.head} entries, " + (
             f"{len(found.failures)} failure(s)" if found.failures else "all hold"
         )
@@ -78,7 +80,7 @@ def since_last(connection: Connection) -> Verification:
     Raises:
         PantauError: something does not hold; with what, where, and when it last held.
     """
-    found = _verify(connection, since_last=True)
+    found = look(connection, since_last=True)
     if found.failures:
         told = "\n  ".join(f"{f.what}: {f.told}" for f in found.failures[:_SHOWN])
         raise PantauError(
@@ -89,28 +91,25 @@ def since_last(connection: Connection) -> Verification:
     return found
 
 
-def failures(connection: Connection, *, since_last: bool) -> list[Failure]:
-    """What does not hold: of everything, or of contents what came since the last verification."""
-    return _verify(connection, since_last=since_last).failures
-
-
 def note(connection: Connection, found: Verification) -> None:
-    """Append that a verification held, unless the newest entry says so already."""
-    entry = connection.execute("select kind, what from ops.ledger order by no desc limit 1").fetchone()
-    if found.head == 0 or (
-        entry and entry["kind"] == "verification" and entry["what"]["since"] <= found.since
-        and ledger.head(connection) == found.head
-    ):  # fmt: skip
+    """Append that a verification held, unless the newest one says as much already."""
+    if found.failures or found.is_known or not found.head:
         return
     what = {"through": found.head, "hash": found.head_hash, "since": found.since}
     ledger.append(connection, "verification", what)
 
 
-def _verify(connection: Connection, *, since_last: bool) -> Verification:
+def look(connection: Connection, *, since_last: bool) -> Verification:
+    """Verify everything, or of contents what came since the last verification; nothing is noted."""
     entries = ledger.entries(connection)
     accepted = acceptances(entries)
     held = next((e for e in reversed(entries) if e["kind"] == "verification"), None)
     since = int(held["what"]["through"]) if held and since_last else 0
+    is_known = (
+        held is not None
+        and held["what"]["since"] <= since
+        and all(e["kind"] in ("verification", "pages") for e in entries if e["no"] > held["what"]["through"])
+    )
     heads = witness.heads(entries[0]["hash"]) if entries else {}
     found = [
         *_chain(entries),
@@ -123,7 +122,7 @@ def _verify(connection: Connection, *, since_last: bool) -> Verification:
     ]
     return Verification(
         entries[-1]["no"] if entries else 0, entries[-1]["hash"] if entries else "", since,
-        [f for f in found if not is_accepted(f, accepted)], accepted, held, len(heads),
+        [f for f in found if not is_accepted(f, accepted)], accepted, held, len(heads), is_known,
     )  # fmt: skip
 
 
@@ -177,7 +176,7 @@ def accept(what: str, by: str, why: str) -> Failure:
     if not why.strip():
         raise PantauError("Accepting is a decision that the ledger keeps.", next_step="Say why: `--why …`.")
     with connect() as connection:
-        failures = _verify(connection, since_last=False).failures
+        failures = look(connection, since_last=False).failures
         failure = next((f for f in failures if f.what == what), None)
         if failure is None:
             names = ", ".join(f"'{f.what}'" for f in failures[:_SHOWN])

@@ -81,7 +81,7 @@ def changed() -> Iterator[Connection]:
 
 def found_in(connection: Connection) -> list[verify.Failure]:
     """What a verification of everything finds."""
-    return verify._verify(connection, since_last=False).failures
+    return verify.look(connection, since_last=False).failures
 
 
 def what(statement: str, *values: Any) -> list[str]:
