@@ -67,7 +67,9 @@ def test_bytes_that_are_not_those_are_told_and_not_passed_on(delivery: int, dama
 
 def test_a_ledger_with_a_missing_entry_says_which_and_leads_nobody_astray(delivery: int) -> None:
     with connect() as connection:
-        entries = [e for e in ledger.entries(connection) if e["kind"] != "pages"]  # of the pages themselves
+        entries = ledger.entries(connection)
+        while entries[-1]["kind"] == "pages":  # of the very pages that stand
+            entries.pop()
         gone = next(e["no"] for e in entries if e["kind"] == "reading")
         connection.execute("set session_replication_role = replica")
         connection.execute("delete from ops.ledger where no = %s", [gone])
