@@ -155,8 +155,10 @@ def check_feed(feed: str) -> list[CheckOutcome]:
         ensure_views(connection, catalogue.load())
         known, digest = ledger.head(connection), rules_hash(_rules_of(feed))
         rows = connection.execute(
-            "select distinct on (d.part, d.period) r.id, c.rules_hash, c.previous_reading_id,"
-            " c.replaced_reading_id, exists (select from ops.published p"
+            "select distinct on (d.part, d.period) r.id, d.part, d.period, c.rules_hash, c.previous_reading_id,"
+            " c.replaced_reading_id,"
+            " (select (l.what ->> 'known')::bigint from ops.ledger l where l.no = c.ledger_no) as known,"
+            " exists (select from ops.published p"
             " join ops.release l on l.id = p.release_id join ops.build_input i on i.build_id = l.build_id"
             " where i.reading_id = r.id) as published"
             " from ops.delivery d join ops.reading r on r.delivery_id = d.id"
@@ -166,14 +168,24 @@ def check_feed(feed: str) -> list[CheckOutcome]:
             " order by d.part, d.period, d.ledger_no desc, r.ledger_no desc, c.id desc",
             [feed, known],
         ).fetchall()
-        unchecked = [
-            row["id"]
-            for row in rows
-            if row["rules_hash"] is None
-            or (row["rules_hash"] != digest and not row["published"])
-            or _Compared(row["previous_reading_id"], row["replaced_reading_id"])
-            != _compared_with(connection, row["id"], known)
-        ]
+        news = connection.execute(
+            "select no, what ->> 'part' as part, what ->> 'period' as period from ops.ledger where what ->> 'feed' = %s"
+            " and kind in ('delivery', 'reading', 'rejection', 'reinstatement')",
+            [feed],
+        ).fetchall()
+
+        def is_checked(row: dict[str, Any]) -> bool:
+            if row["rules_hash"] is None or (row["rules_hash"] != digest and not row["published"]):
+                return False
+            if not any(
+                n["no"] > row["known"] and n["part"] == row["part"] and n["period"] <= row["period"]
+                for n in news
+            ):
+                return True
+            before = _Compared(row["previous_reading_id"], row["replaced_reading_id"])
+            return before == _compared_with(connection, row["id"], known)
+
+        unchecked = [row["id"] for row in rows if not is_checked(row)]
     if unchecked:
         raw.refresh(catalogue.feed(feed))  # from here on its table is queried
     return [check_reading(reading) for reading in unchecked]
