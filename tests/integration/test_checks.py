@@ -82,7 +82,7 @@ class World:
         there are, of which nothing is known."""
         self.contents += 1
         with connect() as connection:
-            number = ledger.append(connection, "delivery", {"feed": feed})
+            number = ledger.append(connection, "delivery", {"feed": feed, "part": part, "period": period})
             delivery = self._row(
                 connection,
                 "insert into ops.delivery (feed, part, period, content_hash, sender, received_at, known_at,"
@@ -141,8 +141,13 @@ class World:
     def decide(self, kind: str, reading: int) -> None:
         """Reject or reinstate the delivery of a reading."""
         with connect() as connection:
-            row = self._row(connection, "select delivery_id from ops.reading where id = %s", [reading])
-            ledger.append(connection, kind, {"delivery": row["delivery_id"]})
+            row = self._row(
+                connection,
+                "select d.id as delivery, d.feed, d.part, d.period from ops.delivery d"
+                " join ops.reading r on r.delivery_id = d.id where r.id = %s",
+                [reading],
+            )
+            ledger.append(connection, kind, row)
 
     def build(
         self,

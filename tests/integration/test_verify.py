@@ -475,10 +475,9 @@ def one_change(connection: Connection, chance: random.Random) -> str:
             return f"{schema}.{name}: row doubled"
         except psycopg.errors.UniqueViolation:
             pass
-    statement = sql.SQL(
-        "update {} set {} = " + OTHER[type_].replace("{0}", "{1}") + " where ctid = %s::tid"
-    ).format(table, sql.Identifier(column))
-    connection.execute(statement, [row["place"]])
+    other = sql.SQL(OTHER[type_]).format(sql.Identifier(column))
+    statement = sql.SQL("update {} set {} = {} where ctid = %s::tid")
+    connection.execute(statement.format(table, sql.Identifier(column), other), [row["place"]])
     return f"{schema}.{name}.{column}: changed"
 
 
