@@ -330,7 +330,7 @@ def test_august_is_restated_by_what_the_truth_restates(demo: DemoRun) -> None:
         for c in bridge["changes"]
     }
     moved = {
-        k: (old[k][2], new[k][2], changed(exactly(k, new) - exactly(k, old), k[0] == "K1"))
+        k: (old[k][2], new[k][2], changed(exactly(k, new) - exactly(k, old), int(k[0] == "K1")))
         for k in new
         if old[k][2] != new[k][2]
     }

@@ -496,6 +496,7 @@ def test_every_single_change_is_found(programme: str) -> None:
             except (
                 psycopg.errors.UniqueViolation,
                 psycopg.errors.CheckViolation,
+                psycopg.errors.GeneratedAlways,
                 psycopg.errors.NotNullViolation,
             ):
                 connection.rollback()  # the database refuses it
