@@ -41,7 +41,7 @@ PERIOD = "2026-08"
 MOMENTS = 6
 AT_ONCE = 2
 BOUNDARY = b"[DAG TEST] end task "  # what Airflow logs when a task has ended
-_WAIT_S = 300
+_WAIT_S = 600
 
 
 # ---------------------------------------------------------------- the process that is killed
