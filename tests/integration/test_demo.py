@@ -627,7 +627,7 @@ def test_the_ledger_is_whole(demo: DemoRun) -> None:
 
 def test_every_publication_was_approved_by_its_hashes(demo: DemoRun) -> None:
     rows = demo.rows(
-        "select r.period, r.version, r.release_hash, r.page_hash, a.release_hash as approved, a.page_hash as page,"
+        "select r.id, r.period, r.version, r.release_hash, r.page_hash, a.release_hash as approved, a.page_hash as page,"
         " a.approver, a.acknowledged, e.kind, e.what, e.no < q.no as before, q.kind as later, q.what as published"
         " from ops.publication p join ops.release r on r.id = p.release_id"
         " left join ops.approval a on a.release_id = r.id left join ops.ledger e on e.no = a.ledger_no"
@@ -635,11 +635,13 @@ def test_every_publication_was_approved_by_its_hashes(demo: DemoRun) -> None:
     )
     assert {(r["period"], r["version"]) for r in rows} == set(CLOSED)
     for r in rows:
-        name = {key: r[key] for key in ("period", "version", "release_hash")}
+        name = {key: r[key] for key in ("period", "version", "release_hash", "page_hash")} | {
+            "release": r["id"]
+        }
         assert (r["approved"], r["page"], r["approver"]) == (
             r["release_hash"], r["page_hash"], "demo (no person)",
         )  # fmt: skip
-        given = {"page_hash": r["page_hash"], "approver": r["approver"], "acknowledged": r["acknowledged"]}
+        given = {"approver": r["approver"], "acknowledged": r["acknowledged"]}
         assert (r["kind"], r["what"]) == ("approval", name | given)
         assert (r["later"], r["published"], r["before"]) == ("publication", name, True)
 
