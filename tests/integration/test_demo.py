@@ -628,7 +628,8 @@ def test_the_ledger_is_whole(demo: DemoRun) -> None:
 def test_every_publication_was_approved_by_its_hashes(demo: DemoRun) -> None:
     rows = demo.rows(
         "select r.id, r.period, r.version, r.release_hash, r.page_hash, a.release_hash as approved,"
-        " a.page_hash as page, a.approver, a.acknowledged, e.kind, e.what, e.no < q.no as before, q.kind as later, q.what as published"
+        " a.page_hash as page, a.approver, a.acknowledged, e.kind, e.what, e.no < q.no as before, q.kind as later,"
+        " q.what as published"
         " from ops.publication p join ops.release r on r.id = p.release_id"
         " left join ops.approval a on a.release_id = r.id left join ops.ledger e on e.no = a.ledger_no"
         " left join ops.ledger q on q.no = p.ledger_no"

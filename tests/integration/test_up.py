@@ -220,7 +220,10 @@ def _closed_by_command(patch: pytest.MonkeyPatch, copy: str) -> str:
     """The release hash that the command line's way comes to, in a database of its own."""
     _use(patch, copy)
     databases()
-    with Runner(print) as runner:
+    own = (
+        settings.var.parent / "copy"
+    )  # its ledger goes on otherwise from here: a witness and reports of its own
+    with Runner(print, PANTAU_WITNESS=str(own / "witness"), PANTAU_OUT=str(own / "out")) as runner:
         runner.run("close_month", period=PERIOD)
     with psycopg.connect(copy, row_factory=dict_row) as connection:
         (row,) = connection.execute("select release_hash from ops.release where not superseded")
