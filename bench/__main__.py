@@ -22,7 +22,7 @@ os.environ.update(
 
 from bench import bare  # noqa: E402 (after its folders are set)
 from pantau import catalogue, server  # noqa: E402
-from pantau.database import connect, sqlalchemy_url  # noqa: E402
+from pantau.database import Role, connect, sqlalchemy_url  # noqa: E402
 from pantau.settings import settings  # noqa: E402
 
 FEED = "komdigi__desa_4g"
@@ -119,7 +119,7 @@ def reading() -> list[tuple[str, float]]:
     from pantau.read import contract, files, raw, regions
 
     feed = catalogue.feed(FEED)
-    with connect() as connection:
+    with connect(Role.OWNER) as connection:
         row = connection.execute(
             "select r.*, f.name, f.sha256 from ops.reading r join ops.delivery d on d.id = r.delivery_id"
             " join ops.delivery_file f on f.delivery_id = d.id where d.feed = %s order by d.period desc limit 1",
@@ -131,7 +131,7 @@ def reading() -> list[tuple[str, float]]:
     file = path_of(row["sha256"])
 
     def ours() -> polars.DataFrame:
-        with connect() as connection:
+        with connect(Role.OWNER) as connection:
             table = files.read(feed, [(row["name"], file)], {})
             resolver = regions.Resolver(connection, row["register_reading_id"], row["lineage_version_id"])
             result = contract.apply(feed, table, resolver)
@@ -142,13 +142,13 @@ def reading() -> list[tuple[str, float]]:
     ours().select(polars.lit(0).alias("reading_id"), polars.all()).write_csv(typed, include_header=False)
 
     def limit() -> None:
-        with connect() as connection, connection.cursor() as cursor:
+        with connect(Role.OWNER) as connection, connection.cursor() as cursor:
             columns = "reading_id, source_row, kode_desa, nama_desa, wilayah_kode, terjangkau_4g, on_air_on"
             with cursor.copy(f"copy raw.bench ({columns}) from stdin (format csv)") as copy:
                 copy.write(typed.getbuffer())
 
     def by_pandas() -> None:
-        engine = create_engine(sqlalchemy_url("psycopg"))
+        engine = create_engine(sqlalchemy_url(Role.OWNER, "psycopg"))
         pandas.read_csv(file, dtype=str).to_sql(
             "bench_pandas", engine, schema="raw", if_exists="replace", index=False
         )

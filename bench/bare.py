@@ -17,7 +17,7 @@ from psycopg import sql
 
 from pantau import catalogue
 from pantau.checks import load_rules
-from pantau.database import airflow_url, connect
+from pantau.database import Role, airflow_url, connect
 from pantau.landing import path_of
 from pantau.settings import settings
 
@@ -61,7 +61,7 @@ def seconds(action: Callable[[], object]) -> float:
 
 def pull() -> float:
     """Hash and write the delivered bytes."""
-    with connect() as connection:
+    with connect(Role.OWNER) as connection:
         kept = connection.execute("select sha256 from ops.delivery_file").fetchall()
     contents = [path_of(row["sha256"]).read_bytes() for row in kept]
 
@@ -76,7 +76,7 @@ def pull() -> float:
 
 def _copied(tables: list[str]) -> float:
     """COPY the rows of these tables, typed already, into empty ones with the same columns."""
-    with connect() as connection, connection.cursor() as cursor:
+    with connect(Role.OWNER) as connection, connection.cursor() as cursor:
         spent = 0.0
         for table in tables:
             rows = io.BytesIO()
@@ -108,7 +108,7 @@ def freeze() -> float:
 def check() -> float:
     """The failing rows of each rule that was judged, counted by its own select."""
     rules = {rule.id: rule for rule in load_rules()}
-    with connect() as connection:
+    with connect(Role.OWNER) as connection:
         runs = connection.execute(
             "select c.border, c.reading_id, c.build_id, c.ledger_no, array_agg(r.rule_id) as rules"
             " from ops.check_run c join ops.check_result r on r.check_run_id = c.id group by c.id order by c.id"
@@ -122,7 +122,7 @@ def check() -> float:
                 else f"pantau.build={run['build_id']}"
             )
             options = f"-c {setting} -c pantau.known={run['ledger_no']} -c search_path=checks -c enable_nestloop=off"
-            with connect(options=options) as connection:
+            with connect(Role.OWNER, options) as connection:
                 for rule in (rules[name] for name in run["rules"]):
                     if rule.select:
                         failing = rule.select.replace("{batch}", rule.batch)
@@ -133,7 +133,7 @@ def check() -> float:
 
 def dbt() -> float:
     """The models' SQL as it ran, each written to a temporary table of the same rows."""
-    with connect() as connection:
+    with connect(Role.OWNER) as connection:
         models = connection.execute(
             "select b.build_id, b.model, b.sql from ops.build_sql b join pg_tables t on t.tablename = b.model"
             " order by 1, 2"
@@ -141,7 +141,9 @@ def dbt() -> float:
 
     def run() -> None:
         for model in models:
-            with connect(options=f"-c pantau.build={model['build_id']} -c enable_nestloop=off") as connection:
+            with connect(
+                Role.OWNER, f"-c pantau.build={model['build_id']} -c enable_nestloop=off"
+            ) as connection:
                 connection.execute(f"create temporary table bare on commit drop as {model['sql']}")
 
     return seconds(run)
@@ -155,7 +157,7 @@ def render() -> float:
     from pantau.report.national import FOLDER, national_view
     from pantau.report.pdf import Assets, assets, html
 
-    with connect() as connection:
+    with connect(Role.OWNER) as connection:
         releases = connection.execute(
             "select * from ops.release where reason <> 'opening' order by id"
         ).fetchall()

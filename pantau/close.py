@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from pantau import catalogue, clock, ledger, periods, warehouse
-from pantau.database import Connection, connect
+from pantau.database import Connection, Role, connect
 from pantau.errors import PantauError
 from pantau.progress import log
 
@@ -41,7 +41,7 @@ def plan(
         raise PantauError(
             "Leaving a feed out is a decision that the ledger keeps.", next_step="Say `--by` and `--why`."
         )
-    with connect() as connection:
+    with connect(Role.AUDITOR) as connection:
         if period:
             _check_named(connection, period, last or period)
             if last and (published := _published_within(connection, period, last)):
@@ -92,7 +92,7 @@ def _begin(connection: Connection) -> str | None:
 
 def is_begun() -> bool:
     """Whether a person has named the months or the month to begin with; nothing closes by itself before."""
-    with connect() as connection:
+    with connect(Role.AUDITOR) as connection:
         return _begin(connection) is not None
 
 
@@ -151,7 +151,7 @@ class Wait:
 
 def waiting() -> list[Wait]:
     """For each ended month that would be closed if it were complete: what it waits for."""
-    with connect() as connection:
+    with connect(Role.AUDITOR) as connection:
         return [wait for _, lacks in _open(connection) for wait in lacks]
 
 

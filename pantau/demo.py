@@ -18,16 +18,17 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
-from pantau import checks, clock, release, setup
+from pantau import checks, clock, release, roles, setup
 from pantau.close import plan
-from pantau.database import connect, is_there
+from pantau.database import Role, connect
 from pantau.errors import PantauError
 from pantau.periods import JAKARTA
 from pantau.report.files import path_of
 from pantau.runner import Runner
 from pantau.settings import settings
 
-APPROVER = "demo (no person)"
+# Two who are no persons: who names the months decides what a release rests on, and does not approve it.
+ENGINEER, APPROVER = "demo engineer (no person)", "demo approver (no person)"
 OPENING = ("2025-01", "2026-07")
 REGISTERS = {"2022-11": "wilayah_2022.csv.gz", "2025-01": "wilayah_2025.csv.gz"}
 # (product's and simulator's clock, what is done then)
@@ -50,6 +51,8 @@ FEEDS = [
     "kemendagri__wilayah", "komdigi__desa_3t", "komdigi__desa_4g", "kemenkeu__anggaran_tik", "bakti__bts",
     "komdigi__kewajiban", "operator__cakupan",
 ]  # fmt: skip
+
+_WHY = "the demo's walk has come to it"
 
 Tell = Callable[[str], None]
 TellTable = Callable[[str, list[str], list[list[object]]], None]
@@ -135,9 +138,8 @@ def connections(at: dict[str, Any]) -> dict[str, str]:
 def refuse_real_data() -> None:
     """Raise PantauError where this database holds a real delivery: what is simulated would stand among such ones,
     and the clock, once set, does not go back."""
-    if not is_there(settings.database_url):
-        return
-    with connect() as connection:
+    roles.ensure()
+    with connect(Role.AUDITOR) as connection:
         there = connection.execute("select to_regclass('ops.delivery') is not null as yes").fetchone()
         if not there or not there["yes"]:
             return
@@ -166,7 +168,7 @@ def bring_registers() -> None:
 @contextmanager
 def stage(tell: Tell, *arguments: str) -> Iterator[tuple[Runner, Simulator]]:
     """Database prepared, simulator up, DAG runner connected to it."""
-    setup.databases()
+    roles.ensure()
     with (
         Simulator(settings.var / "simulator", *arguments) as simulator,
         Runner(tell, **simulator.connections(), AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY="1") as runner,
@@ -190,7 +192,7 @@ def run(tell: Tell, table: TellTable, seed: int = 1, provinces: str = "") -> Non
     bring_registers()
     with stage(tell, "--seed", str(seed), "--provinces", provinces) as (runner, simulator):
         walk(runner, simulator, tell)
-    with connect() as connection:
+    with connect(Role.AUDITOR) as connection:
         published = connection.execute("select id from public.published_release").fetchall()
         for row in published:
             release.frozen(connection, row["id"])
@@ -206,7 +208,7 @@ def walk(runner: Runner, simulator: Simulator, tell: Tell, until: str = "9999") 
     In production every feed asks its owner each day. Here a feed asks at the first stop, and then where its owner
     has laid something ready since the stop before.
     """
-    with connect() as connection:
+    with connect(Role.AUDITOR) as connection:
         reached = clock.now(connection) if clock.is_set(connection) else None
     last = _at(WALK[-1][0])
     seen: dict[str, list[dict[str, str]]] | None = None
@@ -232,23 +234,23 @@ def walk(runner: Runner, simulator: Simulator, tell: Tell, until: str = "9999") 
 
 
 def close(runner: Runner, first: str, last: str = "") -> None:
-    """Close as far as a candidate, approve it in the demo's name, publish it."""
-    runner.run("close_month", period=first, last=last)
-    with connect() as connection:
+    """Close in one's name as far as a candidate, approve it in the name of another, publish it."""
+    runner.run("close_month", period=first, last=last, by=ENGINEER, why=_WHY)
+    with connect(Role.AUDITOR) as connection:
         waiting = release.candidates(connection, first, last or first)
         warnings = [f.rule for row in waiting for f in checks.gate(connection, row["build_id"]).warnings]
     if waiting:
         release.approve(waiting, APPROVER, warnings)
-        runner.run("close_month", period=first, last=last)
+        runner.run("close_month", period=first, last=last, by=ENGINEER, why=_WHY)
 
 
 def _waiting() -> list[dict[str, Any]]:
-    with connect() as connection:
+    with connect(Role.AUDITOR) as connection:
         return release.candidates(connection, OPENING[1], "9999-12")
 
 
 def _opened() -> bool:
-    with connect() as connection:
+    with connect(Role.AUDITOR) as connection:
         row = connection.execute(
             "select count(*) as months from ops.published where period between %s and %s", OPENING
         ).fetchone()
@@ -261,12 +263,12 @@ def _at(day: str) -> datetime:
 
 def _set_clock(simulator: Simulator, moment: datetime) -> None:
     simulator.control("clock", now=moment.isoformat(), ahead=True)
-    with connect() as connection:
+    with connect(Role.LOADER) as connection:
         clock.set_to(connection, moment)
 
 
 def _end(table: TellTable) -> None:
-    with connect() as connection:
+    with connect(Role.AUDITOR) as connection:
         rows = connection.execute("select * from public.published_release order by period").fetchall()
         lines: list[list[object]] = []
         for row in rows:

@@ -17,7 +17,7 @@ from typing import Any
 
 from pantau import catalogue, clock, ledger, locks, periods
 from pantau.catalogue import Feed
-from pantau.database import Connection, connect
+from pantau.database import Connection, Role, connect, decider
 from pantau.errors import PantauError
 from pantau.fetch import Fetched, Held, Order, fetch, inbox
 from pantau.locks import Lock
@@ -33,7 +33,7 @@ def due_periods(feed_name: str, *, everything: bool = False) -> list[dict[str, s
     `pull` refuses.
     """
     feed = catalogue.feed(feed_name)
-    with connect() as connection:
+    with connect(Role.LOADER) as connection:
         now = clock.now(connection)
         rows = connection.execute(
             "select distinct part, period from ops.delivery d where feed = %s"
@@ -73,7 +73,7 @@ def pull(feed_name: str, period: str, part: str = "", *, connection_uri: str = "
     if not by_hand:
         periods.check(period, feed=feed.name, part=part)
     sweep()
-    with connect() as connection:
+    with connect(Role.LOADER) as connection:
         if by_hand:
             inbox.check(feed, period, clock.now(connection))
         else:
@@ -117,7 +117,7 @@ def land(feed: Feed, part: str, period: str, got: Fetched) -> tuple[int | None, 
     content = got.content_hash or (
         digests[0] if len(files) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
     )
-    with connect() as connection:
+    with connect(Role.LOADER) as connection:
         locks.take(connection, Lock.DELIVERY, feed.name, part, period)
         valid = newest_delivery(connection, feed.name, part, period)
         if got.unchanged and not valid:  # it was rejected after the owner was asked
@@ -313,7 +313,7 @@ def decide(delivery: int, kind: str, by: str, why: str) -> int:
             where={"delivery": delivery},
             next_step="Say it by `--why`.",
         )
-    with connect() as connection:
+    with connect(Role.APPROVER) as connection:
         found = connection.execute("select * from ops.delivery where id = %s", [delivery]).fetchone()
         if not found:
             raise no_delivery(delivery)
@@ -324,7 +324,7 @@ def decide(delivery: int, kind: str, by: str, why: str) -> int:
                 where=place,
                 next_step="`pantau delivery list` shows which are.",
             )
-        what = {"delivery": delivery, **place, "by": by, "why": why}
+        what = {"delivery": delivery, **place, "by": decider(connection, by), "why": why}
         return ledger.append(connection, kind, what)
 
 

@@ -14,7 +14,7 @@ from babel.dates import format_date
 
 from pantau import catalogue, clock, ledger, locks, mail, periods, warehouse
 from pantau.catalogue import Feed
-from pantau.database import Connection, connect
+from pantau.database import Connection, Role, connect
 from pantau.errors import PantauError, TransientError
 from pantau.landing import late_days
 from pantau.locks import Lock
@@ -246,7 +246,7 @@ def anything_to_tell() -> bool:
     Raises:
         PantauError: all that is left is late, and nobody's address is known.
     """
-    with connect() as connection:
+    with connect(Role.LOADER) as connection:
         if to_tell(connection):
             return True
         if error := _nobody(connection):
@@ -268,7 +268,7 @@ def tell(connection_uri: str) -> int:
         PantauError: it refused for good, or nobody's address is known for something. Either way the other mails
             are sent first.
     """
-    with connect() as connection, step("tell", "what is late") as done:
+    with connect(Role.LOADER) as connection, step("tell", "what is late") as done:
         locks.hold(connection, Lock.LATENESS, wait=True)  # until we are done
         failures: list[PantauError] = []
         waiting = to_tell(connection)

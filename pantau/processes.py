@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from pantau import clock, demo, runner
-from pantau.database import connect
+from pantau.database import Role, connect
 from pantau.errors import PantauError
 from pantau.settings import settings
 
@@ -181,9 +181,12 @@ def become(name: str, parent: int = 0) -> None:
     """Replace this process by the program of that name; never returns. With `parent` it ends when that ends."""
     if parent:
         _end_with(parent)
-    command = named(name).command()
+    process = named(name)
+    command, variables = process.command(), environment()
+    if process.ends and settings.owner_url:
+        variables["PANTAU_OWNER_URL"] = settings.owner_url  # the set-up's alone
     os.chdir(settings.root)
-    os.execve(command[0], command, environment())  # noqa: S606
+    os.execve(command[0], command, variables)  # noqa: S606
 
 
 def _end_with(parent: int) -> None:
@@ -242,7 +245,7 @@ def follow_simulator() -> datetime:
         PantauError: this database holds real deliveries.
     """
     demo.refuse_real_data()
-    with connect() as connection:
+    with connect(Role.LOADER) as connection:
         if not clock.is_set(connection):
             clock.set_to(connection, simulator_clock())
         return clock.now(connection)

@@ -13,16 +13,17 @@ from typing import Any
 import psycopg
 
 from pantau import keys
-from pantau.database import airflow_database, airflow_url, sqlalchemy_url
+from pantau.database import airflow_url
 from pantau.errors import BlockedError, PantauError
 from pantau.settings import settings
 
+_KEPT_FROM_CHILDREN = {"PYTHONDONTWRITEBYTECODE", "PANTAU_OWNER_URL"}  # the second is the set-up's alone
 SLOW_S = 30  # a heartbeat older than this is none; Airflow's own limit
 
 
 def environment() -> dict[str, str]:
     """Airflow's settings for one process on this machine: its own database, its files under var/."""
-    url = sqlalchemy_url("psycopg", database=airflow_database())
+    url = airflow_url("psycopg")
     home = settings.var / "airflow"
     scratch = settings.var / "tmp"
     for folder in (home, scratch):
@@ -43,7 +44,7 @@ def environment() -> dict[str, str]:
     return {
         **keys.airflow(),
         **quiet,
-        **{k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"},
+        **{k: v for k, v in os.environ.items() if k not in _KEPT_FROM_CHILDREN},
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(settings.dags),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": url,

@@ -5,6 +5,7 @@ nothing here runs.
 """
 
 import fcntl
+import hmac
 import os
 import pwd
 import secrets
@@ -22,7 +23,8 @@ from typing import Any
 from pantau.errors import PantauError
 from pantau.settings import settings
 
-USER = "pantau"
+ADMINISTRATOR = "postgres"  # for the set-up alone
+LOGIN = "pantau"  # of everything else: it takes a role for each connection, and may do nothing without one
 # One close at a time on one machine: more memory for it, no JIT for its short queries.
 OPTIONS = {
     "shared_buffers": "256MB",
@@ -31,6 +33,7 @@ OPTIONS = {
     "max_wal_size": "2GB",
     "jit": "off",
     "timezone": "UTC",
+    "log_connections": "authorization",  # who logs in: after the set-up nobody but the run-time logins
     "log_min_messages": "warning",
 }
 
@@ -87,21 +90,21 @@ def _hand_over(path: Path) -> None:
                 folder.chmod(folder.stat().st_mode | 0o011)
 
 
-def _initialise(data: Path, password: Path) -> None:
+def _initialise(data: Path, secret: Path) -> None:
     if (data / "PG_VERSION").exists():
         return
     half = data.with_suffix(".new")  # a killed initdb leaves only this behind
     shutil.rmtree(half, ignore_errors=True)
     half.mkdir(mode=0o700)
     _hand_over(half)
-    password.touch(mode=0o600)
-    password.write_text(secrets.token_hex(24))
+    secret.touch(mode=0o600)
+    secret.write_text(secrets.token_hex(24))
     lent = data.with_suffix(".lent")  # the password's copy for initdb
     lent.touch(mode=0o600)
-    lent.write_text(password.read_text())
+    lent.write_text(_password(secret, ADMINISTRATOR))
     _hand_over(lent)
     made = _run(
-        _binaries() / "initdb", "-D", half, "-U", USER, "-E", "UTF8", "--locale-provider=builtin",
+        _binaries() / "initdb", "-D", half, "-U", ADMINISTRATOR, "-E", "UTF8", "--locale-provider=builtin",
         "--locale=C.UTF-8", "--auth=scram-sha-256", f"--pwfile={lent}", "--no-sync", "--no-instructions",
         # Iterations slow down who guesses a password; nobody guesses 192 random bits, and we connect a thousand times.
         "--set", "scram_iterations=1",
@@ -117,14 +120,40 @@ def _initialise(data: Path, password: Path) -> None:
     half.rename(data)
 
 
-def _require(password: Path) -> None:
-    if not password.is_file():
+def _password(secret: Path, login: str) -> str:
+    """Each login has a password of its own, which tells nothing of another's."""
+    return hmac.digest(secret.read_bytes(), login.encode(), "sha256").hex()
+
+
+def set_urls(port: int) -> None:
+    """Let this process and its children find the embedded database: by its login, and for the set-up by its
+    administrator."""
+    secret = settings.var / "postgres.secret"
+
+    def url(login: str) -> str:
+        return f"postgresql://{login}:{_password(secret, login)}@127.0.0.1:{port}/pantau"
+
+    settings.database_url = os.environ["DATABASE_URL"] = url(LOGIN)
+    settings.owner_url = os.environ["PANTAU_OWNER_URL"] = url(ADMINISTRATOR)
+
+
+def _require(secret: Path) -> None:
+    if secret.is_file():
+        return
+    if secret.with_suffix(".password").is_file():
         raise PantauError(
-            "The embedded database's password is missing; without it nothing can log in.",
-            where={"file": password},
-            next_step="Put it back from the backup that the folder postgres beside it comes from. Where it is lost: "
-            "docs/runbooks/running-system.md gives the database another.",
+            "The embedded database was made by an older version of Pantau, before its roles: this one does not go on"
+            " from it.",
+            where={"folder": secret.with_suffix("")},
+            next_step="Begin anew: `make reset` forgets it, PANTAU_VAR=… puts another beside it; or go on with the code"
+            " that made it.",
         )
+    raise PantauError(
+        "The embedded database's secret is missing; without it nothing can log in.",
+        where={"file": secret},
+        next_step="Put it back from the backup that the folder postgres beside it comes from. Where it is lost: "
+        "docs/runbooks/running-system.md gives the database another.",
+    )
 
 
 def _server(data: Path) -> list[str] | None:
@@ -206,26 +235,27 @@ def is_there() -> bool:
 def running() -> Iterator[str]:
     """Yield the database's URL; start the embedded server if it is down, stop it when its last user leaves.
 
-    Sets `settings.database_url` and `DATABASE_URL` for the time being, so that child processes find it.
+    Sets `settings.database_url` and `DATABASE_URL` for the time being, so that child processes find it; and those of
+    the owner, for the set-up.
     """
     if settings.database_url:
         yield settings.database_url
         return
-    data, password = settings.var / "postgres", settings.var / "postgres.password"
+    data, secret = settings.var / "postgres", settings.var / "postgres.secret"
     settings.var.mkdir(parents=True, exist_ok=True)
     with open(settings.var / "postgres.users", "w") as users:
         try:
             with _door():
-                _initialise(data, password)
-                _require(password)
+                _initialise(data, secret)
+                _require(secret)
                 port = _start(data)
                 fcntl.flock(users, fcntl.LOCK_SH)
-            url = f"postgresql://{USER}:{password.read_text()}@127.0.0.1:{port}/pantau"
-            settings.database_url = os.environ["DATABASE_URL"] = url
-            yield url
+            set_urls(port)
+            yield settings.database_url
         finally:
-            settings.database_url = ""
+            settings.database_url = settings.owner_url = ""
             os.environ.pop("DATABASE_URL", None)
+            os.environ.pop("PANTAU_OWNER_URL", None)
             with _door(data.parent):
                 try:
                     fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)

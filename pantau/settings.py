@@ -23,6 +23,10 @@ class Settings(BaseSettings):
     dbt_project: Path = _CHECKOUT / "dbt_project"
     dags: Path = _CHECKOUT / "dags"
     database_url: str = Field(default="", validation_alias="DATABASE_URL")
+    owner_url: str = (
+        ""  # a login that may make roles and databases, for the set-up alone; empty: DATABASE_URL's
+    )
+    airflow_database_url: str = Field(default="", validation_alias="AIRFLOW__DATABASE__SQL_ALCHEMY_CONN")
     # The ports at which people reach the two on this machine; in compose those of the host, not of the container.
     audit_port: int = Field(default=8090, validation_alias="AUDIT_PORT")
     airflow_port: int = Field(default=8080, validation_alias="AIRFLOW_PORT")

@@ -1,7 +1,6 @@
 """Set-up: databases, the platform's tables, raw tables, registers. Safe to run again; quick when nothing changed."""
 
 import hashlib
-from typing import Any
 
 import psycopg
 from alembic import command
@@ -10,8 +9,8 @@ from alembic.script import ScriptDirectory
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from pantau import catalogue, checks, ledger, locks, seal, tables, warehouse
-from pantau.database import Connection, airflow_database, connect, environment, is_missing, is_there, refused
+from pantau import catalogue, checks, ledger, locks, roles, seal, tables, warehouse
+from pantau.database import Connection, Role, connect, environment, is_there
 from pantau.errors import NotSetUpError, PantauError
 from pantau.locks import Lock
 from pantau.read import raw
@@ -26,15 +25,17 @@ def prepare() -> None:
     Raises:
         PantauError: dbt's own message; or the database was made by a version that this one cannot go on from.
     """
-    databases()
+    roles.ensure()
     _refuse_older()
     if _prepared() == (stamp := _stamp()):
         return
+    with connect(Role.OWNER):
+        pass  # or it says that the set-up needs another login
     command.upgrade(_alembic(), "head")
     feeds = catalogue.load()
-    with connect() as connection:
+    with connect(Role.OWNER) as connection:
         locks.take(connection, Lock.SETUP)
-        with tables.changing(connection):
+        with tables.changing(connection, "objects"):
             for feed in feeds.values():
                 raw.ensure(connection, feed)
     # With a seed's table go the views that take their columns from it; approvals and audit pages read these.
@@ -42,8 +43,8 @@ def prepare() -> None:
         "build", "--full-refresh", "--exclude-resource-type", "unit_test", "--indirect-selection", "cautious",
         "--select", "path:seeds", "path:seeds+1,path:models/staging", build=0,
     )  # fmt: skip
-    with connect() as connection:
-        checks.ensure_views(connection, feeds)
+    checks.ensure_views()
+    with connect(Role.OWNER) as connection:
         for name in warehouse.REGISTERS:
             _keep_register(connection, name)
         connection.execute("delete from ops.prepared")
@@ -52,7 +53,7 @@ def prepare() -> None:
 
 def state() -> list[tuple[str, str, str]]:
     """What is to be brought up to date: its name, what the database has, what this code wants. Changes nothing."""
-    stamp = _prepared() or "" if is_there(settings.database_url) else ""
+    stamp = _prepared() or "" if is_there() else ""
     return [
         ("Pantau's tables", _revision(), _revision_wanted()),
         ("feeds and registers", stamp[:12], _stamp()[:12]),
@@ -76,18 +77,21 @@ def require() -> None:
 
 def _revision() -> str:
     """The version of the product's tables; empty where there are none."""
-    if not is_there(settings.database_url):
+    if not is_there():
         return ""
-    with connect() as connection:
-        return tables.revision(connection)
+    try:
+        with connect(Role.AUDITOR) as connection:
+            return tables.revision(connection)
+    except psycopg.errors.InsufficientPrivilege:  # its tables know no roles
+        return "before the roles"
 
 
 def _refuse_older() -> None:
     known = {script.revision for script in ScriptDirectory.from_config(_alembic()).walk_revisions()}
     if (revision := _revision()) and revision not in known:
         raise PantauError(
-            f"The database was made by a version of Pantau ({revision}) that kept no hashes of what it stored: this one"
-            " can prove nothing of it, and does not go on from it.",
+            f"The database was made by an older version of Pantau ({revision}), without this one's hashes and roles:"
+            " nothing in it can be proved, and this one does not go on from it.",
             where={"database": environment()["PGDATABASE"]},
             next_step="Begin anew: another database by DATABASE_URL, or `make reset` for the demo's own, which forgets "
             "what it holds.",
@@ -118,39 +122,12 @@ def _stamp() -> str:
 
 
 def _prepared() -> str | None:
-    with connect() as connection:
+    with connect(Role.AUDITOR) as connection:
         row = connection.execute("select to_regclass('ops.prepared') is not null as there").fetchone()
         if not row or not row["there"]:
             return None
         row = connection.execute("select stamp from ops.prepared").fetchone()
         return row["stamp"] if row else None
-
-
-def databases() -> None:
-    """Create the warehouse's and Airflow's database where they are missing and we may."""
-    variables = environment()
-    wanted = variables["PGDATABASE"]
-    server: dict[str, Any] = {
-        "host": variables["PGHOST"], "port": variables["PGPORT"],
-        "user": variables["PGUSER"], "password": variables["PGPASSWORD"],
-    }  # fmt: skip
-    for name in (wanted, "postgres"):
-        try:
-            with psycopg.connect(**server, dbname=name, autocommit=True) as connection:
-                there = {row[0] for row in connection.execute("select datname from pg_database")}
-                for each in (airflow_database(), wanted):
-                    if each not in there:
-                        connection.execute(sql.SQL("create database {}").format(sql.Identifier(each)))
-                return
-        except psycopg.OperationalError as error:
-            if not is_missing(error) or name == "postgres":
-                raise refused(error) from error
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise PantauError(
-                f"The databases {wanted} and {airflow_database()} are not both there, and we may not create them.",
-                where={"user": variables["PGUSER"]},
-                next_step="Let an administrator create them: docs/how-to/run-on-your-own-postgresql.md.",
-            ) from error
 
 
 def _keep_register(connection: Connection, name: str) -> None:

@@ -26,6 +26,14 @@ select 'view ' || c.oid::regclass::text, pg_get_viewdef(c.oid)
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind = 'v' and n.nspname in ('ops', 'public', 'checks')
 union all
+select 'grants on function ' || p.oid::regprocedure::text, pg_get_userbyid(p.proowner)
+  || coalesce((select string_agg(' ' || a::text, '' order by a::text) from unnest(p.proacl) a), '')
+from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'ops'
+union all
+select 'grants on schema ' || n.nspname, pg_get_userbyid(n.nspowner)
+  || coalesce((select string_agg(' ' || a::text, '' order by a::text) from unnest(n.nspacl) a), '')
+from pg_namespace n where n.nspname in ('ops', 'raw', 'checks')
+union all
 select 'grants on ' || c.oid::regclass::text,
   pg_get_userbyid(c.relowner)
   || coalesce((select string_agg(' ' || a::text, '' order by a::text) from unnest(c.relacl) a), '')
@@ -53,28 +61,45 @@ def revision(connection: Connection) -> str:
     return str(row["version_num"]) if row else ""
 
 
+def _kept(connection: Connection, kind: str) -> dict[str, str] | None:
+    """What the newest entry of a kind says; None where there is none, or a new version of the tables has come since."""
+    entry = connection.execute(
+        "select what from ops.ledger where kind = %s order by no desc limit 1", [kind]
+    ).fetchone()
+    if entry is None or entry["what"]["revision"] != revision(connection):
+        return None
+    return dict(entry["what"]["objects"])
+
+
+def _is_view_of_checks(name: str) -> bool:
+    """The transformer makes these; all others are the set-up's."""
+    return " checks." in name
+
+
 def altered(connection: Connection) -> dict[str, str]:
-    """The objects that are not as the newest entry about them says: changed, missing or added. None where there is no
+    """The objects that are not as the newest entries about them say: changed, missing or added. None where there is no
     entry yet, or a new version of the tables has come since.
 
     A view of schema `checks` may be missing: it goes with the table that it reads, and is made again before it is used.
     """
-    entry = connection.execute(
-        "select what from ops.ledger where kind = 'objects' order by no desc limit 1"
-    ).fetchone()
-    if entry is None or entry["what"]["revision"] != revision(connection):
-        return {}
-    kept, now = entry["what"]["objects"], objects(connection)
-    return {
-        name: "missing" if name not in now else "added" if name not in kept else "changed"
-        for name in sorted({*kept, *now})
-        if kept.get(name) != now.get(name) and not (name not in now and " checks." in name)
-    }
+    now, found = objects(connection), {}
+    for kind in ("objects", "views"):
+        kept = _kept(connection, kind)
+        if kept is None:
+            continue
+        there = {name: text for name, text in now.items() if _is_view_of_checks(name) == (kind == "views")}
+        for name in {*kept, *there}:
+            if kept.get(name) != there.get(name) and not (kind == "views" and name not in there):
+                found[name] = "missing" if name not in there else "added" if name not in kept else "changed"
+    return dict(sorted(found.items()))
 
 
 @contextmanager
-def changing(connection: Connection) -> Iterator[None]:
+def changing(connection: Connection, kind: str) -> Iterator[None]:
     """Around what makes tables, triggers, views or grants: the ledger vouches for them as they are at its end.
+
+    Args:
+        kind: `objects`, or `views` for those of schema `checks`.
 
     Raises:
         PantauError: somebody else has changed them before: that is not taken over.
@@ -86,9 +111,11 @@ def changing(connection: Connection) -> Iterator[None]:
             next_step="See docs/runbooks/tampering.md; `pantau verify` shows all of them.",
         )
     yield
-    entry = connection.execute(
-        "select what from ops.ledger where kind = 'objects' order by no desc limit 1"
-    ).fetchone()
-    what = {"scheme": SCHEME, "revision": revision(connection), "objects": objects(connection)}
-    if entry is None or entry["what"] != what:
-        ledger.append(connection, "objects", what)
+    now = {
+        name: text
+        for name, text in objects(connection).items()
+        if _is_view_of_checks(name) == (kind == "views")
+    }
+    if now != _kept(connection, kind):
+        what = {"scheme": SCHEME, "revision": revision(connection), "objects": now}
+        ledger.append(connection, kind, what)

@@ -18,8 +18,8 @@ from typing import IO
 import httpx
 import psycopg
 
-from pantau import catalogue, clock, demo, keys, locks, processes, setup
-from pantau.database import airflow_url, connect
+from pantau import catalogue, clock, demo, keys, locks, processes, roles
+from pantau.database import Role, airflow_url, connect
 from pantau.errors import PantauError
 from pantau.locks import Lock
 from pantau.settings import settings
@@ -87,8 +87,8 @@ def _alone() -> Iterator[None]:
 @contextmanager
 def _runners_kept_out() -> Iterator[None]:
     """No scheduler beside a command that runs DAGs on this database: both would run the same tasks."""
-    setup.databases()
-    with connect() as connection:
+    roles.ensure()
+    with connect(Role.AUDITOR) as connection:
         connection.autocommit = True
         if not locks.hold(connection, Lock.RUNNER, wait=False):
             raise PantauError(
@@ -235,7 +235,7 @@ def _say_where(tell: Tell, simulated: bool) -> None:
     tell(f"Audit pages  http://localhost:{pages}")
     tell(f"Runbooks     {environment['PANTAU_DOCS_URL']}/runbooks/feed.md")
     tell(f"Logs         {settings.var / 'log' / 'up'}")
-    with connect() as connection:
+    with connect(Role.AUDITOR) as connection:
         if clock.is_set(connection):
             now = f"{clock.now(connection):%Y-%m-%d %H:%M}"
             tell(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pantau import keys, processes, setup
-from pantau.database import airflow_url, is_there
+from pantau.database import airflow_is_there
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ def state(revisions: dict[str, Any] | None = None) -> list[Part]:
         revisions: what Airflow has answered, where it has been asked already.
     """
     parts = [Part(*each) for each in setup.state()]
-    if revisions is None and not is_there(airflow_url()):
+    if revisions is None and not airflow_is_there():
         return [*parts, Part("Airflow", "", "a database of its own")]
     return [*parts, *_airflow(revisions or processes.ask_airflow(revisions={})["revisions"])]
 

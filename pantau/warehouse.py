@@ -20,7 +20,7 @@ from psycopg import sql
 
 from pantau import catalogue, clock, ledger, locks, periods, seal
 from pantau.catalogue import Feed
-from pantau.database import Connection, connect, environment
+from pantau.database import Connection, Role, connect, environment
 from pantau.errors import PantauError
 from pantau.locks import Lock
 from pantau.progress import step
@@ -62,13 +62,22 @@ def code_version() -> str:
 
 
 def manifest(
-    connection: Connection, first: str, last: str, *, cutoff: int, without: Iterable[str] = ()
+    connection: Connection,
+    first: str,
+    last: str,
+    *,
+    cutoff: int,
+    without: Iterable[str] = (),
+    but: Iterable[int] = (),
 ) -> tuple[list[Input], list[Missing]]:
     """Which reading stands for each feed, part and period, as known at entry `cutoff` of the ledger.
 
     `own_month`: the month's own, else (where the feed carries forward) the last one. `newest_effective`: each
     vintage for its own period, and the newest of them for each month of the build. `year_to_date`: every month
     of the year, from January.
+
+    Args:
+        but: entries of decisions about deliveries that are taken as not made.
     """
     inputs: dict[tuple[str, str, str], Input] = {}
     missing: list[Missing] = []
@@ -77,7 +86,7 @@ def manifest(
         if feed.name in without:
             continue
         for part in feed.parts:
-            sealed = _sealed(connection, feed.name, part, last, cutoff)
+            sealed = _sealed(connection, feed.name, part, last, cutoff, sorted(but))
             wanted = set(periods.span(f"{first[:4]}-01" if feed.takes == "year_to_date" else first, last))
             if feed.takes == "newest_effective":
                 wanted |= {period for period, reading in sealed.items() if reading}
@@ -106,16 +115,18 @@ def grace_ends_at(feed: Feed, period: str) -> datetime | None:
     return periods.day_end(periods.due(period, feed.due_day) + timedelta(days=feed.grace_days))
 
 
-def _sealed(connection: Connection, feed: str, part: str, last: str, cutoff: int) -> dict[str, int | None]:
+def _sealed(
+    connection: Connection, feed: str, part: str, last: str, cutoff: int, but: list[int]
+) -> dict[str, int | None]:
     """By period up to `last`: the newest reading of the newest delivery not rejected; None where unread."""
     rows = connection.execute(
         "select distinct on (d.period) d.period, (select max(r.id) from ops.reading r"
         "   where r.delivery_id = d.id and r.ledger_no <= %(cutoff)s) as reading_id"
         " from ops.delivery d where d.feed = %(feed)s and d.part = %(part)s and d.period <= %(last)s"
         " and d.ledger_no <= %(cutoff)s"
-        " and not exists (select from ops.rejected(%(cutoff)s) r where r = d.id)"
+        " and not exists (select from ops.rejected(%(cutoff)s, %(but)s) r where r = d.id)"
         " order by d.period, d.ledger_no desc",
-        {"feed": feed, "part": part, "last": last, "cutoff": cutoff},
+        {"feed": feed, "part": part, "last": last, "cutoff": cutoff, "but": but},
     ).fetchall()
     return {row["period"]: row["reading_id"] for row in rows}
 
@@ -173,7 +184,7 @@ def open_build(
         PantauError: an input that the period waits for is missing (and is not left out by decision).
     """
     without = sorted(without)
-    with connect() as connection:
+    with connect(Role.TRANSFORMER) as connection:
         cutoff = ledger.head(connection) if cutoff is None else cutoff
         inputs, missing = manifest(connection, first, last, cutoff=cutoff, without=without)
         if purpose == "rebuild" and not _has_own(inputs, first, last):
@@ -287,7 +298,7 @@ def inputs_of(connection: Connection, build: int) -> list[Input]:
 
 def outcome(build: int) -> str | None:
     """How a build ended: candidate, unchanged or blocked; None while it has not."""
-    with connect() as connection:
+    with connect(Role.AUDITOR) as connection:
         row = connection.execute(
             "select outcome from ops.build_outcome where build_id = %s", [build]
         ).fetchone()
@@ -308,7 +319,7 @@ def _keep_sql(build: int, ran: list[Any]) -> None:
     """Keep what the models were: the build's number instead of the setting, and no name of the database, so that
     it reads and runs alike in a copy."""
     database = f'"{environment()["PGDATABASE"]}".'
-    with connect() as connection, connection.cursor() as cursor:
+    with connect(Role.TRANSFORMER) as connection, connection.cursor() as cursor:
         cursor.executemany(
             "insert into ops.build_sql values (%s, %s, %s) on conflict do nothing",
             [
@@ -334,8 +345,6 @@ def dbt(*arguments: str, build: int | None = None) -> list[Any]:
     from dbt.cli.main import dbtRunner
 
     write_sources()
-    os.environ.update(environment(f"-c pantau.build={build}" if build is not None else ""))
-    os.environ.update(DO_NOT_TRACK="1", DBT_SEND_ANONYMOUS_USAGE_STATS="false")
     target = settings.var / "dbt"
     where = [
         "--project-dir", settings.dbt_project, "--profiles-dir", settings.dbt_project,
@@ -344,11 +353,19 @@ def dbt(*arguments: str, build: int | None = None) -> list[Any]:
     ]  # fmt: skip
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
-    with connect(
-        autocommit=True
-    ) as lock:  # two would make the same tables, and write the same files of a target
+    # Two would make the same tables, and write the same files of a target.
+    with connect(Role.TRANSFORMER, autocommit=True) as lock:
         locks.hold(lock, Lock.DBT, wait=True)
-        result = dbtRunner().invoke([arguments[0], *map(str, where), *arguments[1:]])
+        before = dict(os.environ)
+        os.environ.update(
+            environment(Role.TRANSFORMER, f"-c pantau.build={build}" if build is not None else "")
+        )
+        os.environ.update(DO_NOT_TRACK="1", DBT_SEND_ANONYMOUS_USAGE_STATS="false")
+        try:
+            result = dbtRunner().invoke([arguments[0], *map(str, where), *arguments[1:]])
+        finally:  # what else logs in from this process is no transformer
+            os.environ.clear()
+            os.environ.update(before)
     root.setLevel(level)  # dbt leaves the root logger changed
     root.handlers[:] = handlers
     ran = list(getattr(result.result, "results", None) or [])
@@ -395,7 +412,7 @@ def rebuilding(period: str, *, cutoff: int | None, without: Iterable[str]) -> It
 
     First those go that killed rebuilds have left: whose number nobody holds a lock on.
     """
-    with connect(autocommit=True) as held:
+    with connect(Role.TRANSFORMER, autocommit=True) as held:
         locks.hold(held, Lock.REBUILD, wait=True)  # clears and opens one at a time
         left = held.execute("select id from ops.build where purpose = 'rebuild' order by id").fetchall()
         for row in left:
@@ -431,9 +448,9 @@ def seal_rows(connection: Connection, build: int) -> dict[str, Any]:
 
 def drop_rows(build: int) -> None:
     """Delete a rebuild's rows and the build itself; its ledger entries stay."""
-    with connect() as connection:
-        for table in (*rows_of_builds(connection), ("ops", "build_input"), ("ops", "build_sql")):
+    with connect(Role.TRANSFORMER) as connection:
+        for table in rows_of_builds(connection):
             connection.execute(
                 sql.SQL("delete from {} where build_id = %s").format(sql.Identifier(*table)), [build]
             )
-        connection.execute("delete from ops.build where id = %s and purpose = 'rebuild'", [build])
+        connection.execute("select ops.drop_rebuild(%s)", [build])

@@ -12,7 +12,6 @@ import psycopg
 import pytest
 
 from pantau import server, setup
-from pantau.database import environment
 from pantau.settings import settings
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -48,15 +47,15 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The embedded server with a prepared database `pantau` that serves as template; yields its URL."""
+    """The embedded server with a prepared database `pantau` that serves as template; yields its administrator's URL."""
     before = {name: getattr(settings, name) for name in _FOLDERS}
     settings.var = tmp_path_factory.mktemp("server")
     server.OPTIONS["fsync"] = "off"  # a database per test, none of which has to outlive the machine
-    with server.running() as url:
+    with server.running():
         setup.prepare()
         for name, value in before.items():
             setattr(settings, name, value)
-        yield url
+        yield settings.owner_url
 
 
 def _named(url: str, database: str) -> str:
@@ -65,26 +64,29 @@ def _named(url: str, database: str) -> str:
 
 @contextmanager
 def own_database(postgres: str, folder: Path) -> Iterator[str]:
-    """A prepared database with folders of its own, for as long as the block; yields its URL."""
+    """A prepared database with folders of its own, for as long as the block; yields its administrator's URL.
+
+    The product logs in as it does everywhere, and takes its roles.
+    """
     name = f"test_{os.getpid()}_{abs(hash(folder)) % 10**9}"
     with (
         psycopg.connect(_named(postgres, "postgres"), autocommit=True) as connection,
         pytest.MonkeyPatch.context() as monkeypatch,
     ):
-        connection.execute(f"create database {name} template pantau")
-        url = _named(postgres, name)
-        monkeypatch.setattr(settings, "database_url", url)
-        monkeypatch.setenv("DATABASE_URL", url)
+        connection.execute(f"create database {name} template pantau owner pantau_owner")
+        url, login = _named(postgres, name), _named(settings.database_url, name)
+        monkeypatch.setattr(settings, "database_url", login)
+        monkeypatch.setattr(settings, "owner_url", url)
+        monkeypatch.setenv("DATABASE_URL", login)
+        monkeypatch.setenv("PANTAU_OWNER_URL", url)
         for own in _FOLDERS:
             monkeypatch.setattr(settings, own, folder / own)
         yield url
         connection.execute(f"drop database {name} with (force)")
-    for variable in environment():
-        os.environ.pop(variable, None)
 
 
 @pytest.fixture
 def database(postgres: str, tmp_path: Path) -> Iterator[str]:
-    """A prepared database of the test's own, and folders of its own; yields the database's URL."""
+    """A prepared database of the test's own, and folders of its own; yields its administrator's URL."""
     with own_database(postgres, tmp_path) as url:
         yield url

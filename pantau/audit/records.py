@@ -57,6 +57,7 @@ class Records:
         )
         self.releases = self._keyed(
             "select r.*, a.approver, a.acknowledged, a.ledger_no as approval_no, p.ledger_no as publication_no,"
+            " (select l.what ->> 'alone' from ops.ledger l where l.no = a.ledger_no) as alone,"
             " r.id in (select release_id from ops.published) as published from ops.release r"
             " left join ops.approval a on a.release_id = r.id left join ops.publication p on p.release_id = r.id"
             " order by r.period, r.version, r.id"

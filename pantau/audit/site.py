@@ -16,7 +16,7 @@ from pantau.audit import deliveries, findings, overview, releases
 from pantau.audit.paper import Paper
 from pantau.audit.records import Records
 from pantau.audit.tree import Tree
-from pantau.database import Connection, connect
+from pantau.database import Connection, Role, connect
 from pantau.locks import Lock
 from pantau.progress import step
 from pantau.seal import PAGES
@@ -36,15 +36,15 @@ def write(*, everything: bool = False, whole: bool = False) -> tuple[Path, list[
     Returns:
         The first one's path, and what of the records and files does not hold: the first page tells of it.
     """
-    with connect() as lock, step("audit", "pages") as done:
+    with connect(Role.PUBLISHER) as lock, step("audit", "pages") as done:
         locks.take(lock, Lock.PAGES)
-        with connect() as connection, _tree(lock, everything=everything) as tree:
+        with connect(Role.PUBLISHER) as connection, _tree(lock, everything=everything) as tree:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
             found = verify.look(connection, since_last=not whole)
             failures = found.failures
             _write(tree, Records(connection), failures)
-        with connect() as connection:
+        with connect(Role.PUBLISHER) as connection:
             verify.note(connection, found)
         where = folder().relative_to(settings.out.parent) / "index.html"
         done.note = f"{tree.written:,} written, {tree.kept:,} as before: {where}" + (
@@ -60,7 +60,7 @@ def _tree(lock: Connection, *, everything: bool) -> Tree:
     def seal(digest: str, files: int) -> None:
         if known[:1] == [digest]:
             return
-        with connect() as connection:
+        with connect(Role.PUBLISHER) as connection:
             ledger.append(connection, "pages", {"scheme": PAGES, "sha256": digest, "files": files})
 
     return Tree(folder(), everything=everything, is_known=lambda digest: digest in known, seal=seal)

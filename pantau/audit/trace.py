@@ -4,7 +4,7 @@ from typing import Any
 
 from pantau.audit import figure as figures
 from pantau.audit import rows
-from pantau.database import Connection, connect
+from pantau.database import Connection, Role, connect
 from pantau.errors import PantauError
 from pantau.landing import found_at, path_of
 from pantau.rounding import edge
@@ -54,7 +54,7 @@ def trace(figure: str, *, all_rows: bool = False) -> str:
 
     Of the rows behind it the first ranges, or with `all_rows` every one.
     """
-    with connect() as connection:
+    with connect(Role.AUDITOR) as connection:
         found, release = find(connection, figure)
         registers = registers_of(connection, release["build_id"])
         definition = next(

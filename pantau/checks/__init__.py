@@ -21,7 +21,7 @@ from pantau.checks.gate import Finding, Gate, findings_of, gate
 from pantau.checks.kept import keep, refuse_altered
 from pantau.checks.rules import Border, Rule, lint_rules, load_rules, rules_hash
 from pantau.checks.views import ensure_views
-from pantau.database import Connection, connect
+from pantau.database import Connection, Role, connect
 from pantau.errors import PantauError
 from pantau.locks import Lock
 from pantau.progress import step
@@ -106,6 +106,11 @@ class _Subject:
         return None if self.border == "raw" else self.number
 
     @property
+    def role(self) -> Role:
+        """Who checks: who loads what was read, who publishes what was built."""
+        return Role.LOADER if self.border == "raw" else Role.PUBLISHER
+
+    @property
     def options(self) -> str:
         # The library is given a view's bare name; so is our own text. The planner takes a build's rows for
         # very few, and would join village lists in nested loops for hours.
@@ -151,8 +156,8 @@ def check_feed(feed: str) -> list[CheckOutcome]:
     Raises:
         BrokenRuleError: as check_reading.
     """
-    with connect() as connection:
-        ensure_views(connection, catalogue.load())
+    ensure_views()
+    with connect(Role.LOADER) as connection:
         known, digest = ledger.head(connection), rules_hash(_rules_of(feed))
         rows = connection.execute(
             "select distinct on (d.part, d.period) r.id, d.part, d.period, c.rules_hash, c.previous_reading_id,"
@@ -246,8 +251,8 @@ def _of_build(
 
 
 def _check(chosen: Callable[[Connection], tuple[_Subject, list[Rule], list[str]]]) -> CheckOutcome:
-    with connect() as connection:
-        ensure_views(connection, catalogue.load())
+    ensure_views()
+    with connect(Role.AUDITOR) as connection:
         subject, rules, skipped = chosen(connection)
         refuse_altered(connection, rules)
         digest = rules_hash(rules)
@@ -266,10 +271,10 @@ def _check(chosen: Callable[[Connection], tuple[_Subject, list[Rule], list[str]]
 
 
 def _run(subject: _Subject, rules: list[Rule], skipped: list[str], digest: str) -> CheckOutcome:
-    with connect(options=subject.options) as connection:
+    with connect(subject.role, subject.options) as connection:
         with ThreadPoolExecutor(1) as beside:  # the database does both at once
             taking = beside.submit(_take_evidence, connection, rules)
-            verdicts = engine.judge(rules, subject.options)
+            verdicts = engine.judge(rules, subject.role, subject.options)
         _compare(connection, rules, verdicts, taking.result())
         # A new transaction: the ledger's head has to be read afresh, not from the evidence's snapshot.
         locks.take(connection, Lock.CHECK, subject.border, subject.number)

@@ -17,7 +17,7 @@ from typing import Any
 import psycopg
 
 from pantau.checks.rules import Rule
-from pantau.database import sqlalchemy_url
+from pantau.database import Role, sqlalchemy_url
 from pantau.errors import PantauError, TransientError
 
 # What PostgreSQL says of a text that cannot run, whenever it is asked. All else (a connection that broke, a deadlock,
@@ -65,10 +65,11 @@ def _library() -> Any:
     return gx, context
 
 
-def judge(rules: Iterable[Rule], options: str) -> dict[str, Verdict]:
+def judge(rules: Iterable[Rule], role: Role, options: str) -> dict[str, Verdict]:
     """Judge each rule over its view; by rule id.
 
     Args:
+        role: whose rights the session has.
         options: the session settings that name the reading or the build and the views' schema:
             `-c pantau.reading=9 -c search_path=checks`.
 
@@ -81,7 +82,7 @@ def judge(rules: Iterable[Rule], options: str) -> dict[str, Verdict]:
     for rule in rules:
         by_batch[rule.batch].append(rule)
     # A rule reads; a session that cannot write makes sure of it.
-    url = sqlalchemy_url("psycopg2", options=f"{options} -c default_transaction_read_only=on")
+    url = sqlalchemy_url(role, "psycopg2", options=f"{options} -c default_transaction_read_only=on")
     source = context.data_sources.add_or_update_postgres(
         "pantau", connection_string=url.replace("$", r"\$"), create_temp_table=False
     )

@@ -8,9 +8,9 @@ from hashlib import sha256
 
 from psycopg import sql
 
-from pantau import locks, tables
+from pantau import catalogue, locks, tables
 from pantau.catalogue import Feed
-from pantau.database import Connection
+from pantau.database import Connection, Role, connect
 from pantau.locks import Lock
 
 # "Previous" is what was known when the check began (`pantau.known`, a number of the ledger): the newest
@@ -140,11 +140,16 @@ cross join lateral (
 join checks.build b on x.following between b.first_period and b.last_period"""
 
 
-def ensure_views(connection: Connection, feeds: Mapping[str, Feed]) -> bool:
+def ensure_views() -> bool:
     """Make the views of schema `checks` agree with the catalogue and the tables that exist.
 
     Returns whether anything had to be made anew; nothing is touched where all stand as they should.
     """
+    with connect(Role.TRANSFORMER) as connection:
+        return _ensure(connection, catalogue.load())
+
+
+def _ensure(connection: Connection, feeds: Mapping[str, Feed]) -> bool:
     wanted = _definitions(connection, feeds)
     hashes = {name: sha256(text.as_bytes(connection)).hexdigest()[:16] for name, text in wanted.items()}
     if _standing(connection) == hashes:
@@ -153,7 +158,7 @@ def ensure_views(connection: Connection, feeds: Mapping[str, Feed]) -> bool:
     standing = _standing(connection)
     if standing == hashes:
         return False
-    with tables.changing(connection):
+    with tables.changing(connection, "views"):
         for name in standing:
             connection.execute(sql.SQL("drop view if exists checks.{} cascade").format(sql.Identifier(name)))
         for name, text in wanted.items():
@@ -173,7 +178,7 @@ def _standing(connection: Connection) -> dict[str, str | None]:
 
 def _definitions(connection: Connection, feeds: Mapping[str, Feed]) -> dict[str, sql.Composed]:
     """The wanted views in the order in which they are made; columns are named, so that new ones show."""
-    catalogue = sql.SQL(", ").join(
+    known = sql.SQL(", ").join(
         sql.SQL("({}, {}, {}::numeric, {}::text[])").format(
             name, feed.cadence, feed.max_refused_pct, sql.Literal(sorted(feed.parts))
         )
@@ -181,7 +186,7 @@ def _definitions(connection: Connection, feeds: Mapping[str, Feed]) -> dict[str,
     )
     views = {
         "feed": sql.SQL("select * from (values {}) feed (feed, cadence, max_refused_pct, parts)").format(
-            catalogue
+            known
         ),
         **{name: sql.Composed([sql.SQL(text)]) for name, text in _PLATFORM.items()},
     }

@@ -1,13 +1,12 @@
 """`pantau delivery`: what arrived, and decisions about it."""
 
-import getpass
 from typing import Annotated
 
 import typer
 
 from pantau import catalogue, periods
 from pantau.cli.console import By, Most, looking, ready, table, tell
-from pantau.database import connect
+from pantau.database import Role, connect
 
 commands = typer.Typer(no_args_is_help=True, help="What arrived, and decisions about it.")
 
@@ -17,7 +16,7 @@ def delivery_list(feed: str = "", period: str = "", limit: Most = 40) -> None:
     """Deliveries, the newest first."""
     if period:
         periods.check(period)
-    with looking(), connect() as connection:
+    with looking(), connect(Role.AUDITOR) as connection:
         found = connection.execute(
             "select d.*, r.accepted, r.refused, r.set_aside,"
             " exists (select from ops.rejected((select max(no) from ops.ledger)) x where x = d.id) as rejected"
@@ -48,7 +47,7 @@ def delivery_show(delivery: int, limit: Most = 20) -> None:
     """The refused rows of a delivery's newest reading: place, value, rule, and what may have been meant."""
     from pantau.landing import no_delivery
 
-    with looking(), connect() as connection:
+    with looking(), connect(Role.AUDITOR) as connection:
         known = connection.execute(
             "select d.feed, r.refused from ops.delivery d left join lateral (select refused from ops.reading"
             " where delivery_id = d.id order by id desc limit 1) r on true where d.id = %s",
@@ -85,7 +84,7 @@ def delivery_reject(delivery: int, why: Annotated[str, typer.Option(help="Why.")
     from pantau.landing import decide
 
     with ready():
-        decide(delivery, "rejection", by or getpass.getuser(), why)
+        decide(delivery, "rejection", by, why)
         tell(f"Delivery {delivery} is rejected. `pantau close` closes what that changes.")
 
 
@@ -95,5 +94,5 @@ def delivery_reinstate(delivery: int, why: Annotated[str, typer.Option(help="Why
     from pantau.landing import decide
 
     with ready():
-        decide(delivery, "reinstatement", by or getpass.getuser(), why)
+        decide(delivery, "reinstatement", by, why)
         tell(f"Delivery {delivery} is reinstated: it counts again. `pantau close` closes what that changes.")

@@ -1,13 +1,12 @@
 """Commands that look: at figures and their way, reports, feeds, lateness, findings. They decide nothing."""
 
-import getpass
 from typing import Annotated, Any
 
 import typer
 
 from pantau import catalogue, periods
 from pantau.cli.console import By, Most, Why, head, looking, ready, table, tell
-from pantau.database import connect
+from pantau.database import Role, connect
 from pantau.errors import NotSetUpError, PantauError
 
 commands = typer.Typer()
@@ -51,7 +50,7 @@ def verify(
 
     with looking():
         if accept:
-            failure = verification.accept(accept, by or getpass.getuser(), why)
+            failure = verification.accept(accept, by, why)
             tell(f"Accepted, and told at every verification from now on: {failure.what}: {failure.told}.")
         found = verification.run()
     for failure in found.failures:
@@ -131,7 +130,7 @@ def feeds() -> None:
 
 def _newest() -> dict[str, dict[str, Any]]:
     """By feed: the delivery of its newest period, with its newest reading."""
-    with looking(), connect() as connection:
+    with looking(), connect(Role.AUDITOR) as connection:
         found = connection.execute(
             "select distinct on (d.feed) d.feed, d.period, d.known_at, r.accepted, r.refused from ops.delivery d"
             " left join ops.reading r on r.delivery_id = d.id"
@@ -145,7 +144,7 @@ def lateness() -> None:
     """What should have come by now and has not, and what a close does without it. Sends no mail."""
     from pantau import lateness as late
 
-    with looking(), connect() as connection:
+    with looking(), connect(Role.AUDITOR) as connection:
         facts, told = late.Facts(connection), late.told(connection)
         found = late.late(connection)
         table(
@@ -169,7 +168,7 @@ def findings(period: Annotated[str, typer.Argument(help="2026-10")], rows: Most 
     from pantau import checks
 
     periods.check(period)
-    with looking(), connect() as connection:
+    with looking(), connect(Role.AUDITOR) as connection:
         build = connection.execute(
             "select id from ops.build where %s between first_period and last_period and purpose <> 'rebuild'"
             " order by id desc limit 1",

@@ -1,6 +1,5 @@
 """Commands that bring a month to its release: pull, close, approve; and rebuild, which proves one."""
 
-import getpass
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -8,7 +7,7 @@ import typer
 
 from pantau import catalogue, periods
 from pantau.cli.console import By, Why, ready, span, table, tell
-from pantau.database import connect
+from pantau.database import Role, connect, decider, may
 from pantau.errors import PantauError
 
 commands = typer.Typer()
@@ -88,7 +87,7 @@ def close(
 def _candidates(first: str, last: str) -> None:
     from pantau.release import candidates
 
-    with connect() as connection:
+    with connect(Role.AUDITOR) as connection:
         waiting = candidates(connection, first, last)
     if waiting:
         months = first if first == last else f"{first}..{last}"
@@ -100,6 +99,9 @@ def approve(
     period: Annotated[str, typer.Argument(help="2026-10, or 2025-01..2026-07 for opening history.")],
     acknowledge: Annotated[bool, typer.Option(help="Let the warnings that are shown stand.")] = False,
     withdraw: Annotated[bool, typer.Option(help="Take an approval back that is not published yet.")] = False,
+    alone: Annotated[
+        bool, typer.Option(help="Approve what rests on your own decision about a delivery; say why.")
+    ] = False,
     by: By = "",
     why: Why = "",
 ) -> None:
@@ -109,20 +111,22 @@ def approve(
     from pantau.runner import Runner, scheduler_runs
 
     first, last = span(period)
-    by = by or getpass.getuser()
+    if alone and not why.strip():
+        raise PantauError("Approving alone is a decision that the ledger keeps.", next_step="Say `--why`.")
     if withdraw:
         with ready():
             for line in approvals.withdraw(first, last, by, why):
                 tell(f"Withdrawn: {line}. `pantau approve {period}` approves anew.")
         return
     with ready():
-        with connect() as connection:
+        with connect(Role.AUDITOR) as connection:
             waiting = release.candidates(connection, first, last)
             if not waiting:
                 raise PantauError(
                     f"No candidate waits in {period}.", next_step=f"`pantau close {first}` makes one."
                 )
             warnings = {f.rule: f for r in waiting for f in checks.gate(connection, r["build_id"]).warnings}
+            by, is_ours = decider(connection, by), may(connection, Role.PUBLISHER)
         table(
             "Candidates",
             ["period", "version", "reason", "release hash", "page hash"],
@@ -137,14 +141,20 @@ def approve(
                 ["rule", ">rows", "what must hold"],
                 [[f.rule, f.rows, f.sentence["en"]] for f in warnings.values()],
             )
-        stands = release.approve(waiting, by, list(warnings) if acknowledge else [])
+        stands = release.approve(
+            waiting,
+            by,
+            list(warnings) if acknowledge else [],
+            {"why": why} if why else None,
+            why if alone else "",
+        )
         for row, name in zip(waiting, stands, strict=True):
             if name != by:
                 tell(
                     f"{row['period']} v{row['version']}: {name} was faster, and that approval stands, not {by}'s."
                 )
-        if scheduler_runs():
-            tell("The approval is written. The next run of close_month publishes it: trigger it in Airflow.")
+        if not is_ours or scheduler_runs():  # a person's own login decides, and runs nothing
+            tell("The approval is written. The next run of close_month publishes it.")
             return
         opening = waiting[0]["reason"] == "opening"
         with Runner(tell) as runner:
@@ -159,7 +169,7 @@ def approve(
 
 
 def _build_span(build: int) -> tuple[str, str]:
-    with connect() as connection:
+    with connect(Role.AUDITOR) as connection:
         row = connection.execute(
             "select first_period, last_period from ops.build where id = %s", [build]
         ).fetchone()
@@ -169,7 +179,7 @@ def _build_span(build: int) -> tuple[str, str]:
 
 def _decision(build: int) -> dict[str, object]:
     """The decision under which a build was made, so that it is found again."""
-    with connect() as connection:
+    with connect(Role.AUDITOR) as connection:
         row = connection.execute(
             "select b.without, l.what from ops.build b join ops.ledger l on l.no = b.ledger_no where b.id = %s",
             [build],
@@ -188,7 +198,7 @@ def rebuild(
 
     periods.check(period)
     with ready():
-        with connect() as connection:
+        with connect(Role.AUDITOR) as connection:
             clock.check_ended(connection, period)
             releases = connection.execute(
                 "select r.version, r.release_hash, b.cutoff, b.without from ops.release r join ops.build b"
@@ -198,7 +208,7 @@ def rebuild(
             cutoff, without = _as_of(as_of, releases, period)
         with warehouse.rebuilding(period, cutoff=cutoff, without=without) as build:
             warehouse.run_dbt(build)
-            with connect() as connection:
+            with connect(Role.AUDITOR) as connection:
                 found = seal.figures_of_build(connection, build, period)
         same = [f"v{r['version']}" for r in releases if r["release_hash"] == found]
         tell(f"{period} as of {as_of or 'now'}: {found}")
@@ -228,7 +238,7 @@ def _as_of(as_of: str, releases: list[dict[str, Any]], period: str) -> tuple[int
             next_step=f"Known: {names or 'none'}; or 2026-09-20.",
         ) from error
     moment = moment if moment.tzinfo else moment.replace(tzinfo=periods.JAKARTA)
-    with connect() as connection:
+    with connect(Role.AUDITOR) as connection:
         row = connection.execute(
             "select max(no) filter (where product_at <= %s) as newest, min(product_at) as begins from ops.ledger",
             [moment],

@@ -10,7 +10,7 @@ import typer
 
 from pantau import catalogue, periods, server
 from pantau.cli.console import existing, table, tell
-from pantau.database import environment
+from pantau.database import Role, environment
 from pantau.errors import PantauError
 
 commands = typer.Typer()
@@ -128,10 +128,12 @@ def stop() -> None:
 
 @commands.command(context_settings={"ignore_unknown_options": True})
 def psql(arguments: Annotated[list[str] | None, typer.Argument()] = None) -> None:
-    """psql on the warehouse."""
+    """psql on the warehouse, as the auditor: everything can be read. `set role` takes another role."""
     with existing():
         signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is psql's own
         code = subprocess.run(
-            [server.client("psql"), *(arguments or [])], env={**os.environ, **environment()}, check=False
+            [server.client("psql"), *(arguments or [])],
+            env={**os.environ, **environment(Role.AUDITOR)},
+            check=False,
         ).returncode
     raise typer.Exit(code)

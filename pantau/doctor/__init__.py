@@ -12,7 +12,6 @@ from pantau.database import is_there
 from pantau.doctor import airflow, database, machine
 from pantau.doctor.finding import Finding
 from pantau.errors import PantauError
-from pantau.settings import settings
 
 
 def examine() -> Iterator[Finding]:
@@ -34,7 +33,7 @@ def examine() -> Iterator[Finding]:
         return
     try:
         with server.running():
-            if not is_there(settings.database_url):
+            if not is_there():
                 yield unmade
                 return
             for name, check in with_database:

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from pantau import catalogue, demo, mail, processes, runner
-from pantau.database import airflow_url, is_there
+from pantau.database import airflow_is_there
 from pantau.doctor.address import reached
 from pantau.doctor.finding import Finding
 from pantau.errors import PantauError
@@ -27,7 +27,7 @@ def _users() -> dict[str, list[str]]:
 @cache
 def asked() -> dict[str, Any]:
     """All that Airflow is asked, at once: its start is what takes time. Nothing where it has no database yet."""
-    if not is_there(airflow_url()):
+    if not airflow_is_there():
         return {}
     return processes.ask_airflow(
         revisions={}, import_errors={}, connections={"names": [*_users(), mail.CONNECTION]}

@@ -4,25 +4,27 @@ import time
 from collections.abc import Iterator
 
 from pantau import clock, ledger, upgrade
-from pantau.database import connect
+from pantau.database import Role, connect
 from pantau.doctor.airflow import asked
 from pantau.doctor.finding import Finding
 from pantau.settings import settings
 
 
 def server() -> Iterator[Finding]:
-    """The server, and what our role may do."""
-    with connect() as connection:
+    """The server, and that our login may do nothing but by its roles."""
+    with connect(Role.AUDITOR) as connection:
         row = connection.execute(
             "select current_setting('server_version') as version, current_setting('server_version_num')::int as number,"
-            " current_database() as name, has_database_privilege(current_database(), 'CREATE') as may"
+            " current_database() as name, session_user as login,"
+            " r.rolsuper or r.rolinherit and pg_has_role(session_user, 'pantau_loader', 'USAGE') as too_much"
+            " from pg_roles r where r.rolname = session_user"
         ).fetchone()
     assert row is not None
-    told = f"PostgreSQL {row['version'].split()[0]}, database {row['name']}"
-    if not row["may"]:
+    told = f"PostgreSQL {row['version'].split()[0]}, database {row['name']}, login {row['login']}"
+    if row["too_much"]:
         yield Finding(
-            "database", "problem", f"{told}: we may not create schemas in it",
-            "Make our role its owner: docs/how-to/run-on-your-own-postgresql.md.",
+            "database", "attention", f"{told}, which has rights without taking a role",
+            "Give the run-time a login of its own: docs/how-to/run-on-your-own-postgresql.md.",
         )  # fmt: skip
     elif row["number"] < 180000:
         yield Finding("database", "attention", told, "Only PostgreSQL 18 is tested.")
@@ -44,7 +46,7 @@ def versions() -> Iterator[Finding]:
 
 
 def _is_set_up(*tables: str) -> bool:
-    with connect() as connection:
+    with connect(Role.AUDITOR) as connection:
         row = connection.execute(
             "select bool_and(to_regclass(t) is not null) as yes from unnest(%s::text[]) t", [list(tables)]
         ).fetchone()
@@ -55,7 +57,7 @@ def product_clock() -> Iterator[Finding]:
     """Whether the product's clock is the machine's."""
     if not _is_set_up("ops.clock"):
         return
-    with connect() as connection:
+    with connect(Role.AUDITOR) as connection:
         now, set_ = clock.now(connection), clock.is_set(connection)
     if set_:
         yield Finding(
@@ -70,7 +72,7 @@ def leftovers() -> Iterator[Finding]:
     """What was cut off, is unread or waits for a person."""
     if not _is_set_up("ops.delivery", "ops.release"):
         return
-    with connect() as connection:
+    with connect(Role.AUDITOR) as connection:
         unread = connection.execute(
             "select d.id, d.feed, d.part, d.period from (select distinct on (feed, part, period) * from ops.delivery"
             " where id not in (select ops.rejected(%s)) order by feed, part, period, ledger_no desc) d"

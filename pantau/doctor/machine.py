@@ -98,7 +98,7 @@ def folders() -> Iterator[Finding]:
 def secrets() -> Iterator[Finding]:
     """Whether others may read files that hold secrets."""
     kept = [
-        settings.var / "airflow" / "keys.json", keys.admin_password_file(), settings.var / "postgres.password",
+        settings.var / "airflow" / "keys.json", keys.admin_password_file(), settings.var / "postgres.secret",
         settings.var / "simulator" / "secrets.json",
     ]  # fmt: skip
     open_ = [p for p in kept if p.exists() and stat.S_IMODE(p.stat().st_mode) & 0o077]

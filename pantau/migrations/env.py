@@ -3,9 +3,9 @@
 from alembic import context
 from sqlalchemy import create_engine
 
-from pantau.database import sqlalchemy_url
+from pantau.database import Role, sqlalchemy_url
 
-engine = create_engine(sqlalchemy_url("psycopg"))
+engine = create_engine(sqlalchemy_url(Role.OWNER, "psycopg"))
 with engine.connect() as connection:
     context.configure(connection=connection, version_table_schema="public")
     with context.begin_transaction():

@@ -9,7 +9,7 @@ from typing import Any
 
 from pantau import catalogue, ledger, locks
 from pantau.catalogue import Feed
-from pantau.database import Connection, connect
+from pantau.database import Connection, Role, connect
 from pantau.errors import PantauError
 from pantau.landing import verified
 from pantau.locks import Lock
@@ -32,7 +32,7 @@ def read(delivery_id: int | None) -> int | None:
     """
     if delivery_id is None:
         return None
-    with connect() as connection:
+    with connect(Role.LOADER) as connection:
         locks.take(connection, Lock.READING, delivery_id)
         delivery = connection.execute("select * from ops.delivery where id = %s", [delivery_id]).fetchone()
         assert delivery is not None, f"no delivery {delivery_id}"

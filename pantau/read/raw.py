@@ -7,7 +7,7 @@ from psycopg import sql
 
 from pantau import seal
 from pantau.catalogue import Feed
-from pantau.database import Connection, connect
+from pantau.database import Connection, Role, connect
 from pantau.errors import PantauError
 
 
@@ -119,14 +119,5 @@ def _lines(cells: pl.DataFrame) -> bytes:
 
 def refresh(feed: Feed) -> None:
     """Tell the index of the new pages, and refresh the planner's statistics once the table grew by a quarter."""
-    with connect() as connection:
-        connection.execute(
-            "select brin_summarize_new_values(to_regclass(%s))", [f'raw."{feed.name}_reading_id"']
-        )
-        row = connection.execute(
-            "select greatest(reltuples, 0) as known, coalesce(n_mod_since_analyze, 0) as changed from pg_class c"
-            " left join pg_stat_user_tables s on s.relid = c.oid where c.oid = to_regclass(%s)",
-            [f'raw."{feed.name}"'],
-        ).fetchone()
-        if row and row["changed"] * 4 >= row["known"]:
-            connection.execute(sql.SQL("analyze {}").format(sql.Identifier("raw", feed.name)))
+    with connect(Role.LOADER) as connection:
+        connection.execute("select ops.refresh(%s)", [feed.name])  # the owner's rights, for these two things

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 from rapidfuzz import fuzz, process
 
-from pantau.database import Connection, connect
+from pantau.database import Connection, Role, connect
 from pantau.errors import PantauError
 
 LEVELS = {"provinsi": 0, "kabupaten": 1, "kecamatan": 2, "desa": 3}
@@ -99,7 +99,7 @@ class Register:
 @cache
 def _sealed(reading: int) -> Register:
     """The register of a sealed reading. Sealed readings never change, so it is kept."""
-    with connect() as connection:
+    with connect(Role.AUDITOR) as connection:
         rows = connection.execute(
             "select kode, nama from raw.kemendagri__wilayah where reading_id = %s", [reading]
         ).fetchall()

@@ -10,10 +10,11 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from pantau import checks, ledger, locks, seal, verify, warehouse, witness
-from pantau.database import Connection, connect
+from pantau.database import Connection, Role, connect, decider
 from pantau.errors import PantauError
 from pantau.locks import Lock
 from pantau.progress import step
+from pantau.release.approvals import check_four_eyes
 from pantau.release.freeze import figures_of_release, make_candidates
 
 __all__ = [
@@ -129,7 +130,11 @@ def _requoted(connection: Connection, release: dict[str, Any]) -> list[str]:
 
 
 def approve(
-    releases: list[dict[str, Any]], approver: str, acknowledged: list[str], said: dict[str, Any] | None = None
+    releases: list[dict[str, Any]],
+    approver: str,
+    acknowledged: list[str],
+    said: dict[str, Any] | None = None,
+    alone: str = "",
 ) -> list[str]:
     """Write down that a person approves exactly these figures and pages, by their hashes.
 
@@ -137,15 +142,18 @@ def approve(
         releases: candidates as they were shown to the person.
         acknowledged: ids of the warnings that the person has seen and lets stand.
         said: what else the ledger is to keep of the answer.
+        alone: why a person approves alone what rests on his own decisions about deliveries.
 
     Returns:
         Of each, whose approval stands: this person's, or that of one who was faster.
 
     Raises:
-        PantauError: a candidate has changed since, or a warning is not acknowledged.
+        PantauError: a candidate has changed since, a warning is not acknowledged, or it rests on a decision of the
+            approver's own.
     """
     approvers = []
-    with connect() as connection:
+    with connect(Role.APPROVER) as connection:
+        approver = decider(connection, approver)
         for shown in releases:
             row = still_stands(connection, shown)
             known = connection.execute(
@@ -162,9 +170,11 @@ def approve(
                     where={"period": row["period"], "version": row["version"]},
                     next_step="Read them (`pantau findings`), then approve with `--acknowledge`.",
                 )
+            own = check_four_eyes(connection, row, approver, alone)
             what = {"release": row["id"], "period": row["period"], "version": row["version"],
                     "release_hash": row["release_hash"], "page_hash": row["page_hash"], "approver": approver,
-                    "acknowledged": sorted(warnings), **(said or {})}  # fmt: skip
+                    "acknowledged": sorted(warnings), **({"alone": alone, "decided": own} if own else {}),
+                    **(said or {})}  # fmt: skip
             number = ledger.append(connection, "approval", what)
             connection.execute(
                 "insert into ops.approval values (%s, %s, %s, %s, %s, %s)",
@@ -186,7 +196,7 @@ def publish(releases: list[int]) -> bool:
     """
     if not releases:
         return True
-    with connect() as connection, step("publish", f"{len(releases)} release(s)") as done:
+    with connect(Role.PUBLISHER) as connection, step("publish", f"{len(releases)} release(s)") as done:
         locks.take(
             connection, Lock.RELEASE
         )  # two may publish the same at once: the second then finds it done
@@ -262,6 +272,7 @@ def _check_approval(connection: Connection, row: dict[str, Any], number: int) ->
         raise PantauError(
             "The approval is not the one that the ledger keeps.", where=where, next_step=_TAMPERED
         )
+    check_four_eyes(connection, row, said["approver"], said.get("alone", ""))
     warnings = {f.rule for f in checks.gate(connection, row["build_id"]).warnings}
     if left := sorted(warnings - set(said["acknowledged"])):
         raise PantauError(

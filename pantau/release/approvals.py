@@ -1,14 +1,15 @@
-"""approvals: which approval of a release stands, and how one is taken back before it is published.
+"""approvals: which approval of a release stands, who may give it, and how one is taken back before it is published.
 
-Promise: nothing is deleted. A withdrawal is an entry of its own beside the approval; the view `ops.approval` shows
-what stands, so nothing that asks for an approval can count one that was withdrawn.
+Promises: who decided about a delivery in a way that changed what a release rests on does not approve it, unless alone
+and saying why; nothing is deleted. A withdrawal is an entry of its own beside the approval; the view `ops.approval`
+shows what stands, so nothing that asks for an approval can count one that was withdrawn.
 """
 
 from collections.abc import Iterable
 from typing import Any
 
-from pantau import ledger, locks
-from pantau.database import Connection, connect
+from pantau import ledger, locks, warehouse
+from pantau.database import Connection, Role, connect, decider
 from pantau.errors import PantauError
 from pantau.locks import Lock
 
@@ -21,6 +22,56 @@ def standing(connection: Connection, releases: Iterable[int]) -> dict[int, dict[
     return {row["release_id"]: row for row in rows}
 
 
+def decided(connection: Connection, release: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Who has rejected or reinstated deliveries in a way that changed what a release rests on, since what was published
+    before it: by name, the entries of the ledger.
+
+    Of the inputs of its own months, as they would be had that person not decided: a decision that others make without
+    effect (a newer delivery came, another person rejected it too) excludes nobody.
+    """
+    build = connection.execute("select * from ops.build where id = %s", [release["build_id"]]).fetchone()
+    assert build is not None
+    first, last, cutoff = build["first_period"], build["last_period"], build["cutoff"]
+    rows = connection.execute(
+        "select l.* from ops.ledger l where kind in ('rejection', 'reinstatement') and no <= %s and no > coalesce(("
+        " select b.cutoff from ops.publication p join ops.candidate c on c.id = p.release_id"
+        " join ops.build b on b.id = c.build_id where c.period = %s and c.version < %s"
+        " order by p.ledger_no desc limit 1), 0) order by no",
+        [cutoff, release["period"], release["version"]],
+    ).fetchall()
+
+    def own(but: list[int]) -> set[warehouse.Input]:
+        inputs, _ = warehouse.manifest(
+            connection, first, last, cutoff=cutoff, without=build["without"], but=but
+        )
+        return {i for i in inputs if first <= i.period <= last}
+
+    by: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        by.setdefault(row["what"]["by"].casefold(), []).append(row)
+    return {who: its for who, its in by.items() if own([]) != own([row["no"] for row in its])}
+
+
+def check_four_eyes(connection: Connection, release: dict[str, Any], approver: str, alone: str) -> list[int]:
+    """The entries by which the approver has decided what the release rests on: none, or he says why he is alone.
+
+    Raises:
+        PantauError: he has, and says nothing.
+    """
+    entries = decided(connection, release).get(approver.casefold(), [])
+    if entries and not alone.strip():
+        told = ", ".join(
+            f"{e['kind']} of delivery {e['what']['delivery']} (entry {e['no']})" for e in entries
+        )
+        raise PantauError(
+            f"{approver} has decided what this release rests on, and does not approve it too: {told}.",
+            where={"period": release["period"], "version": release["version"]},
+            next_step="Let somebody else approve it; or, where there is nobody, "
+            f"`pantau approve {release['period']} --alone --why …`, which the audit pages show.",
+        )
+    return [entry["no"] for entry in entries]
+
+
 def withdraw(first: str, last: str, by: str, why: str) -> list[str]:
     """Take back the approvals of these periods that are not published; they may be approved anew.
 
@@ -30,9 +81,10 @@ def withdraw(first: str, last: str, by: str, why: str) -> list[str]:
     Raises:
         PantauError: no reason is given, no approval waits, or it is published already.
     """
-    if not why:
+    if not why.strip():
         raise PantauError("A withdrawal is a decision that the ledger keeps.", next_step="Say `--why`.")
-    with connect() as connection:
+    with connect(Role.APPROVER) as connection:
+        by = decider(connection, by)
         locks.take(connection, Lock.RELEASE)  # who publishes at the same time does so before, or not at all
         rows = connection.execute(
             "select * from ops.release where period between %s and %s and not superseded order by id",

@@ -10,10 +10,12 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from pantau import checks, ledger, release
-from pantau.database import Connection, connect
+from pantau import checks, ledger, locks, release
+from pantau.database import Connection, Role, connect
 from pantau.errors import PantauError
+from pantau.locks import Lock
 from pantau.progress import step
+from pantau.release import approvals
 from pantau.rounding import edge
 from pantau.settings import settings
 
@@ -30,7 +32,7 @@ def questions(releases: list[int], ask: bool) -> list[dict[str, Any]]:
     Returns:
         `trigger_run_id` and `conf` of the run. The id is the candidates' own, so that nobody is asked twice.
     """
-    with connect() as connection:
+    with connect(Role.AUDITOR) as connection:
         open_ = [row for row in _rows(connection, releases) if not row["approver"]]
         shown, warnings = [_shown(row) for row in open_], sorted(_warnings(connection, open_))
     if not ask or not shown:
@@ -79,7 +81,7 @@ def question(shown: list[dict[str, Any]], acknowledged: list[str]) -> dict[str, 
         raise PantauError(
             "Approve what? The run names no candidate.", next_step="Run close_month: it asks for what waits."
         )
-    with connect() as connection:
+    with connect(Role.AUDITOR) as connection:
         rows = _rows(connection, [each["id"] for each in shown])
         if rows and all(row["approver"] for row in rows):
             return None
@@ -92,6 +94,7 @@ def question(shown: list[dict[str, Any]], acknowledged: list[str]) -> dict[str, 
                 where={"period": shown[0]["period"], "version": shown[0]["version"]},
                 next_step="Approve it on the command line, which shows them: `pantau approve PERIOD --acknowledge`.",
             )
+        decided = {who: its for row in rows for who, its in approvals.decided(connection, row).items()}
         reports = connection.execute(
             "select path from ops.report where release_id = any(%s) order by path", [[r["id"] for r in rows]]
         ).fetchall()
@@ -111,6 +114,12 @@ def question(shown: list[dict[str, Any]], acknowledged: list[str]) -> dict[str, 
         *[f"- Report: [{r['path']}]({settings.audit_url}/reports/{r['path']})" for r in reports],
         f"- How each figure came about: [audit pages]({settings.audit_url}/{page})",
         "",
+        *[
+            f"- **{who}** does not approve this: it rests on the {entry['kind']} of delivery"
+            f" {entry['what']['delivery']} by the same person ({entry['what']['why']})"
+            for who, its in decided.items()
+            for entry in its
+        ],
         *_warned(list(warnings.values())),
         "An answer counts for exactly these figures and this page, and stands in the ledger with your name. If newer "
         "data comes first, it is refused and you are asked again.",
@@ -209,9 +218,9 @@ def answer(shown: list[dict[str, Any]], warnings: list[str], given: dict[str, An
 
 
 def _refuse(shown: list[dict[str, Any]], who: str, why: str, said: dict[str, Any]) -> None:
-    with connect() as connection:
+    with connect(Role.APPROVER) as connection:
+        locks.take(connection, Lock.RELEASE)  # who approves at the same time does so before, or after
         for each in shown:
-            connection.execute("select from ops.release where id = %s for update", [each["id"]])
             faster = connection.execute(
                 "select approver from ops.approval where release_id = %s", [each["id"]]
             ).fetchone()

@@ -9,7 +9,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from pantau import checks, ledger, locks, periods, seal, warehouse
-from pantau.database import Connection, connect
+from pantau.database import Connection, Role, connect
 from pantau.errors import BlockedError, PantauError
 from pantau.locks import Lock
 from pantau.progress import step
@@ -48,7 +48,7 @@ def make_candidates(build_id: int) -> list[int]:
     Raises:
         BlockedError: a critical finding stands against the build.
     """
-    with connect() as connection:
+    with connect(Role.PUBLISHER) as connection:
         build = connection.execute("select * from ops.build where id = %s", [build_id]).fetchone()
         assert build is not None
         locks.take(

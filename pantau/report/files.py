@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pantau import ledger, locks
-from pantau.database import Connection, connect
+from pantau.database import Connection, Role, connect
 from pantau.errors import PantauError
 from pantau.locks import Lock
 from pantau.progress import step
@@ -41,7 +41,7 @@ def write(releases: list[int]) -> list[Path]:
 
 
 def _row(release: int) -> dict[str, Any]:
-    with connect() as connection:
+    with connect(Role.PUBLISHER) as connection:
         return frozen(connection, release)
 
 
@@ -51,7 +51,7 @@ def _report(release: int, row: dict[str, Any], language: str) -> Path:
     target = settings.out / path
     with step("render", f"{row['period']} v{row['version']} {language}") as done:
         done.note = str(target.relative_to(settings.out.parent))
-        with connect() as connection:
+        with connect(Role.PUBLISHER) as connection:
             known, figures = _known(connection, release, language), figures_of_release(connection, release)
         if known and target.exists() and _digest(target.read_bytes()) == known:
             return target
@@ -80,7 +80,7 @@ def _known(connection: Connection, release: int, language: str) -> str | None:
 
 
 def _record(release: int, what: dict[str, Any]) -> None:
-    with connect() as connection:
+    with connect(Role.PUBLISHER) as connection:
         locks.take(connection, Lock.RELEASE)
         if _known(connection, release, what["language"]):
             return  # somebody else rendered it meanwhile

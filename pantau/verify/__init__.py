@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 
 from pantau import ledger, tables, witness
-from pantau.database import Connection, connect
+from pantau.database import Connection, Role, connect, decider, may
 from pantau.errors import PantauError
 from pantau.progress import step
 from pantau.settings import settings
@@ -59,7 +59,7 @@ def run() -> Verification:
     Raises nothing for what it finds: that stands in the result.
     """
     with (
-        connect() as connection,
+        connect(Role.AUDITOR) as connection,
         step("verify", "everything") as done,
     ):
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -68,8 +68,11 @@ def run() -> Verification:
         done.note = f"{found.head} entries, " + (
             f"{len(found.failures)} failure(s)" if found.failures else "all hold"
         )
-    if not found.failures:
-        with connect() as connection:
+        is_noted = not found.failures and may(
+            connection, Role.PUBLISHER
+        )  # an auditor of his own looks, no more
+    if is_noted:
+        with connect(Role.PUBLISHER) as connection:
             note(connection, found)
     return found
 
@@ -175,7 +178,7 @@ def accept(what: str, by: str, why: str) -> Failure:
     """
     if not why.strip():
         raise PantauError("Accepting is a decision that the ledger keeps.", next_step="Say why: `--why …`.")
-    with connect() as connection:
+    with connect(Role.APPROVER) as connection:
         failures = look(connection, since_last=False).failures
         failure = next((f for f in failures if f.what == what), None)
         if failure is None:
@@ -184,7 +187,8 @@ def accept(what: str, by: str, why: str) -> Failure:
                 f"Nothing that fails is named '{what}'.", next_step=f"What fails now: {names or 'nothing'}."
             )
         said: dict[str, Any] = {
-            "what": what, "told": failure.told, "found": list(failure.found), "by": by, "why": why.strip(),
+            "what": what, "told": failure.told, "found": list(failure.found),
+            "by": decider(connection, by), "why": why.strip(),
         }  # fmt: skip
         ledger.append(connection, "acceptance", said)
     return failure

@@ -21,10 +21,10 @@ from pantau.audit import figure as figures
 from pantau.audit import site
 from pantau.audit.trace import registers_of
 from pantau.close import plan
-from pantau.database import connect
 from pantau.demo import Simulator
 from pantau.release.figures import figure_id
 from pantau.settings import settings
+from tests.administrator import connect
 from tests.browser import crawl
 from tests.conftest import own_database
 from tests.integration.conftest import (
@@ -450,7 +450,7 @@ def test_altered_rows_show(archive: Archive, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def _auditor() -> psycopg.Connection[Any]:
-    connection = psycopg.connect(settings.database_url, autocommit=True)
+    connection = psycopg.connect(settings.owner_url, autocommit=True)
     connection.execute("set role pantau_auditor")
     return connection
 

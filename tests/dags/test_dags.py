@@ -39,7 +39,6 @@ for each in sys.argv[1:]:
 @pytest.fixture(scope="module")
 def bag(postgres: str) -> dict:
     """What Airflow makes of the DAG files, in a process of its own, as JSON."""
-    settings.database_url = postgres
     ran = subprocess.run(
         [sys.executable, "-c", PROBE, str(settings.dags)],
         capture_output=True, text=True, check=False, env={**environment(), "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"},
@@ -82,7 +81,6 @@ def test_every_dag_has_docs_owner_tags_and_retries(bag: dict) -> None:
 
 def test_airflow_takes_the_ids_of_the_runs_that_ask(postgres: str) -> None:
     """Of one month and of opening history; by Airflow's own check."""
-    settings.database_url = postgres
     months = [
         {"period": period, "version": 1, "id": no} for no, period in enumerate(("2025-01", "2025-02"), 1)
     ]

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from pantau import catalogue, checks, clock, ledger, seal
-from pantau.database import connect
 from pantau.demo import Simulator
 from pantau.landing import due_periods, pull
 from pantau.periods import JAKARTA
 from pantau.read import read
 from pantau.settings import settings
+from tests.administrator import connect
 
 PROVINCES = ("93", "96")
 REGISTERS = {"2022-11": "wilayah_2022.csv.gz", "2025-01": "wilayah_2025.csv.gz"}

@@ -21,8 +21,8 @@ from tests.integration.truth import Truth
 
 ROOT = Path(__file__).resolve().parents[2]
 _HOLD = (
-    "import sys; from pantau import server\n"
-    "with server.running() as url: print(url, flush=True); sys.stdin.read()\n"
+    "import sys; from pantau import server; from pantau.settings import settings\n"
+    "with server.running(): print(settings.owner_url, flush=True); sys.stdin.read()\n"
 )
 
 

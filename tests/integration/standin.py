@@ -14,14 +14,16 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from pantau import catalogue, clock, landing, ledger, release, warehouse
+from pantau import database as product
 from pantau.checks.rules import digest
-from pantau.database import Connection, connect
+from pantau.database import Connection
 from pantau.fetch import Fetched, File
 from pantau.periods import JAKARTA
 from pantau.read import _seal as seal_reading
 from pantau.read import contract
 from pantau.read.table import FileRows, join
 from pantau.release import freeze
+from tests.administrator import connect
 
 SENTENCE = {"id": "Harus benar", "en": "It must hold | <b>truly</b>"}
 _KINDS = {
@@ -32,7 +34,7 @@ _KINDS = {
 
 def at(day: str) -> None:
     """Set the product's clock."""
-    with connect() as connection:
+    with product.connect(product.Role.LOADER) as connection:
         clock.set_to(connection, datetime.fromisoformat(day + "T09:00").replace(tzinfo=JAKARTA))
 
 
@@ -131,9 +133,9 @@ class Marts:
 
     def __post_init__(self) -> None:
         self.monkeypatch.setattr(release.freeze.page, "context", self._context)
-        with connect() as connection:
+        with connect("-c role=pantau_transformer") as connection:
             connection.execute(
-                "create schema if not exists marts; create table if not exists marts.rpt_figure (build_id bigint,"
+                "create table if not exists marts.rpt_figure (build_id bigint,"
                 " period text, indicator_id text, indicator_version integer, place text, breakdown text,"
                 " numerator numeric, denominator numeric, value numeric)"
             )

@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from pantau import cli, release
-from pantau.database import connect
 from pantau.errors import PantauError
 from pantau.release import approvals, asking
+from tests.administrator import connect
 from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G, WILAYAH
 from tests.integration.standin import Marts, at, deliver
 

@@ -9,9 +9,9 @@ import pytest
 
 from pantau import ledger
 from pantau.audit import site, trace
-from pantau.database import connect
 from pantau.landing import path_of
 from pantau.read import read
+from tests.administrator import connect
 from tests.integration.test_landing import bring
 
 TEXT = "kode,nama\n11,Aceh\n"

@@ -13,12 +13,12 @@ from psycopg.rows import dict_row
 
 from pantau import checks, release, warehouse
 from pantau.close import plan
-from pantau.database import connect
 from pantau.errors import PantauError
 from pantau.release.bridge import bridge
 from pantau.release.figures import Closing, figures_of
 from pantau.release.movement import as_named_now
 from pantau.settings import settings
+from tests.administrator import connect
 from tests.integration.conftest import DESA_3T, DESA_4G, REGISTERS, WILAYAH, Stage, cut_register
 from tests.integration.truth import VILLAGE, Truth
 from tests.integration.villages import left, moved, real

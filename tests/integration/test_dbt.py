@@ -5,8 +5,8 @@ import json
 import pytest
 
 from pantau import warehouse
-from pantau.database import connect
 from pantau.settings import settings
+from tests.administrator import connect
 
 pytestmark = pytest.mark.usefixtures("database")
 

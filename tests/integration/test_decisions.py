@@ -3,8 +3,8 @@
 import pytest
 
 from pantau import close, landing
-from pantau.database import connect
 from pantau.errors import PantauError
+from tests.administrator import connect
 from tests.integration.conftest import DESA_4G
 from tests.integration.test_doctor import pantau
 from tests.integration.test_manifest import at, deliver, head

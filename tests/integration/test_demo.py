@@ -640,7 +640,7 @@ def test_every_publication_was_approved_by_its_hashes(demo: DemoRun) -> None:
             "release": r["id"]
         }
         assert (r["approved"], r["page"], r["approver"]) == (
-            r["release_hash"], r["page_hash"], "demo (no person)",
+            r["release_hash"], r["page_hash"], "demo approver (no person)",
         )  # fmt: skip
         given = {"approver": r["approver"], "acknowledged": r["acknowledged"]}
         assert (r["kind"], r["what"]) == ("approval", name | given)

@@ -12,13 +12,14 @@ import asyncssh
 import psycopg
 import pytest
 
-from pantau import runner, setup, upgrade
-from pantau.database import airflow_url, connect
+from pantau import roles, runner, setup, upgrade
+from pantau.database import airflow_url
 from pantau.demo import Simulator
 from pantau.doctor import address as reach
 from pantau.doctor import database as inside
 from pantau.doctor import machine
 from pantau.settings import settings
+from tests.administrator import connect
 from tests.integration.conftest import DESA_4G, Stage
 from tests.integration.standin import at, deliver
 
@@ -40,7 +41,7 @@ def found(check: object) -> dict[str, tuple[str, str]]:
 @pytest.fixture
 def airflow(database: str) -> Iterator[None]:
     """Airflow's database is there for this test, and gone after it."""
-    setup.databases()
+    roles.ensure()
     yield
     name = airflow_url().rsplit("/", 1)[1]
     with psycopg.connect(database, autocommit=True) as connection:

@@ -90,21 +90,21 @@ def test_a_server_that_runs_is_found_and_one_that_never_gets_ready_is_told(
         known.write_bytes(kept)
 
 
-def test_without_the_password_every_command_says_what_is_missing(ours: Path) -> None:
-    (ours.parent / "postgres.password").unlink()
+def test_without_the_secret_every_command_says_what_is_missing(ours: Path) -> None:
+    (ours.parent / "postgres.secret").unlink()
     for command in (("feeds",), ("psql",), ("pull", "kemendagri__wilayah")):
         ended = pantau(*command)
         assert ended.returncode == 1
-        for text in ("password is missing", "postgres.password", "backup", "running-system.md"):
+        for text in ("secret is missing", "postgres.secret", "backup", "running-system.md"):
             assert text in ended.stderr, ended.stderr
         assert "Traceback" not in ended.stderr
     looked = pantau("doctor")
     assert looked.returncode == 1
-    assert "password is missing" in looked.stdout
+    assert "secret is missing" in looked.stdout
     assert "Traceback" not in looked.stderr
 
 
-def test_where_there_is_no_server_yet_a_lost_password_is_nothing(ours: Path) -> None:
+def test_where_there_is_no_server_yet_a_lost_secret_is_nothing(ours: Path) -> None:
     shutil.rmtree(ours)
     with server.running():
         assert server._port(ours) is not None

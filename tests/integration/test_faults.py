@@ -8,12 +8,12 @@ import pytest
 from python_calamine import load_workbook
 
 from pantau import catalogue, ledger
-from pantau.database import connect
 from pantau.demo import Simulator
 from pantau.errors import PantauError, TransientError
 from pantau.fetch import http
 from pantau.landing import path_of
 from simulator.faults import FAULTS
+from tests.administrator import connect
 from tests.conftest import own_database
 from tests.integration.conftest import (
     ANGGARAN,

@@ -6,9 +6,10 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from pantau import ledger
-from pantau.database import Connection, connect
+from pantau.database import Connection
 from pantau.release.figures import Closing
 from pantau.release.outlook import _past
+from tests.administrator import connect
 
 pytestmark = pytest.mark.usefixtures("database")
 

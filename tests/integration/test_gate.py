@@ -4,8 +4,8 @@ import os
 import subprocess
 import sys
 
-from pantau.database import connect
 from pantau.settings import settings
+from tests.administrator import connect
 from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G, Stage
 
 PERIOD = "2026-07"

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from pantau import catalogue
-from pantau.database import connect
 from pantau.doctor import machine
 from pantau.errors import PantauError, TransientError
 from pantau.fetch import inbox
 from pantau.landing import due_periods, path_of, pull
 from pantau.settings import settings
+from tests.administrator import connect
 from tests.integration.conftest import DESA_4G, WILAYAH
 from tests.integration.test_doctor import pantau
 from tests.integration.test_manifest import at

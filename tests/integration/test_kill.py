@@ -30,11 +30,11 @@ import rfc8785
 
 from pantau import demo, ledger, release, server, setup
 from pantau.close import plan
-from pantau.database import connect
 from pantau.landing import path_of
 from pantau.periods import JAKARTA
 from pantau.runner import Runner
 from pantau.settings import settings
+from tests.administrator import connect
 from tests.integration.conftest import DESA_4G, PROVINCES, REGISTERS, WILAYAH, cut_register
 
 PERIOD = "2026-08"

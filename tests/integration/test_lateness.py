@@ -11,11 +11,11 @@ import pytest
 
 from pantau import catalogue, landing, lateness, setup, warehouse
 from pantau.catalogue import Feed
-from pantau.database import connect
 from pantau.errors import PantauError, TransientError
 from pantau.lateness import anything_to_tell, tell
 from pantau.runner import Runner
 from pantau.settings import settings
+from tests.administrator import connect
 from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G
 from tests.integration.postbox import PASSWORD, Postbox, postbox
 from tests.integration.standin import at, deliver

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pantau import setup
-from pantau.database import connect
 from pantau.settings import settings
+from tests.administrator import connect
 from tests.integration.conftest import DESA_4G
 from tests.integration.test_doctor import pantau
 from tests.integration.test_manifest import at, deliver

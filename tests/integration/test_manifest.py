@@ -9,10 +9,10 @@ import pytest
 
 from pantau import catalogue, landing, ledger, warehouse
 from pantau.close import plan, waiting
-from pantau.database import connect
 from pantau.errors import PantauError
 from pantau.report import preview
 from pantau.settings import settings
+from tests.administrator import connect
 from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G, WILAYAH, begin_with
 from tests.integration.standin import at, deliver, end_build
 

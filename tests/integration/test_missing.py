@@ -7,8 +7,8 @@ import pypdfium2
 
 from pantau import lateness, warehouse
 from pantau.close import plan, waiting
-from pantau.database import connect
 from pantau.report.files import write
+from tests.administrator import connect
 from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G, Stage, begin_with
 from tests.integration.test_bridge import close
 from tests.integration.test_gate import pantau

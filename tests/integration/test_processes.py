@@ -12,12 +12,12 @@ import httpx
 import pytest
 
 from pantau import clock, locks, processes, server, up
-from pantau.database import connect
 from pantau.demo import Simulator
 from pantau.errors import PantauError
 from pantau.locks import Lock
 from pantau.runner import Runner
 from pantau.settings import settings
+from tests.administrator import connect
 from tests.integration.conftest import DESA_4G
 from tests.integration.standin import at, deliver
 from tests.integration.test_doctor import pantau

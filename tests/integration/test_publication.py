@@ -11,11 +11,12 @@ from psycopg.types.json import Jsonb
 
 from pantau import ledger, locks, release, verify, warehouse, witness
 from pantau.close import plan, waiting
-from pantau.database import Connection, connect
+from pantau.database import Connection
 from pantau.errors import PantauError
 from pantau.landing import decide
 from pantau.locks import Lock
 from pantau.settings import settings
+from tests.administrator import connect
 from tests.integration.conftest import DESA_3T, DESA_4G, WILAYAH
 from tests.integration.standin import Marts, at, deliver
 

@@ -9,8 +9,8 @@ from psycopg.rows import dict_row
 
 from pantau import checks, release, warehouse
 from pantau.close import plan
-from pantau.database import connect
 from pantau.report.files import write
+from tests.administrator import connect
 from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G, Stage
 from tests.integration.truth import release_hash
 

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from pantau import server
-from pantau.database import Connection, connect
+from pantau.database import Connection
 from pantau.settings import settings
+from tests.administrator import connect
 
 pytestmark = pytest.mark.shared_data
 REGISTERS = {"2022-11": "wilayah_2022.csv.gz", "2025-04": "wilayah_2025.csv.gz"}  # months of the decrees

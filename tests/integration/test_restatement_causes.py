@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from pantau import ledger
-from pantau.database import connect
 from pantau.landing import decide
 from pantau.periods import JAKARTA
 from pantau.release.restatements import causes, code_of, explain
+from tests.administrator import connect
 from tests.integration.conftest import DESA_4G, WILAYAH
 
 pytestmark = pytest.mark.usefixtures("database")

@@ -28,7 +28,6 @@ _DEMO = ("-m", "pantau.cli", "demo", "--seed", "7", "--provinces", ",".join(PROV
 _ASK = """
 import json
 from pantau import server
-from pantau.database import connect
 with server.running(), connect() as connection:
     releases = connection.execute(
         "select r.period, r.version, r.release_hash, r.page_hash, r.context, r.explanation, array(select p.sha256"

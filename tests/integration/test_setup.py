@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pantau import setup, warehouse
-from pantau.database import connect
 from pantau.settings import settings
+from tests.administrator import connect
 
 
 def _views() -> set[str]:

@@ -23,11 +23,10 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from psycopg.rows import dict_row
 
-from pantau import catalogue
+from pantau import catalogue, roles
 from pantau.demo import Simulator
 from pantau.runner import Runner
 from pantau.settings import settings
-from pantau.setup import databases
 from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G, Stage, bring_registers
 
 PERIOD = "2026-08"
@@ -169,7 +168,7 @@ def system(postgres: str, simulator: Simulator, tmp_path_factory: pytest.TempPat
         for each, path in folders.items():
             patch.setattr(settings, each, path)
             patch.setenv(f"PANTAU_{each.upper()}", str(path))
-        admin.execute(f"create database {name} template pantau")
+        admin.execute(f"create database {name} template pantau owner pantau_owner")
         _use(patch, url)
         stage = Stage(simulator)
         stage.at("2026-09-16")
@@ -179,7 +178,7 @@ def system(postgres: str, simulator: Simulator, tmp_path_factory: pytest.TempPat
             stage.deliver(DESA_4G, period)
         for month in range(1, 9):
             stage.deliver(ANGGARAN, f"2026-{month:02d}")
-        admin.execute(f"create database {name}_copy template {name}")
+        admin.execute(f"create database {name}_copy template {name} owner pantau_owner")
         release_hash = _closed_by_command(patch, copy)
         shutil.copytree(
             simulator._state, folders["var"] / "simulator", dirs_exist_ok=True,
@@ -212,14 +211,17 @@ def system(postgres: str, simulator: Simulator, tmp_path_factory: pytest.TempPat
 
 
 def _use(patch: pytest.MonkeyPatch, url: str) -> None:
-    patch.setattr(settings, "database_url", url)
-    patch.setenv("DATABASE_URL", url)
+    login = settings.database_url.rsplit("/", 1)[0] + "/" + url.rsplit("/", 1)[1]
+    patch.setattr(settings, "database_url", login)
+    patch.setattr(settings, "owner_url", url)
+    patch.setenv("DATABASE_URL", login)
+    patch.setenv("PANTAU_OWNER_URL", url)
 
 
 def _closed_by_command(patch: pytest.MonkeyPatch, copy: str) -> str:
     """The release hash that the command line's way comes to, in a database of its own."""
     _use(patch, copy)
-    databases()
+    roles.ensure()
     own = (
         settings.var.parent / "copy"
     )  # its ledger goes on otherwise from here: a witness and reports of its own

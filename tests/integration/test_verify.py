@@ -19,13 +19,14 @@ from psycopg import sql
 from pantau import checks, ledger, release, seal, verify, warehouse
 from pantau.audit import site
 from pantau.close import plan
-from pantau.database import Connection, connect
+from pantau.database import Connection
 from pantau.demo import Simulator
 from pantau.errors import PantauError
 from pantau.landing import path_of
 from pantau.report import files
 from pantau.settings import settings
 from pantau.verify import telling
+from tests.administrator import connect
 from tests.conftest import own_database
 from tests.integration.conftest import ANGGARAN, BTS, DESA_3T, DESA_4G, KEWAJIBAN, Stage, bring_registers
 from tests.integration.postbox import postbox

@@ -4,9 +4,8 @@ from pathlib import Path
 
 from alembic import op
 
-revision = (
-    "platform_2"  # its predecessors kept no hashes of rows: their databases are refused (pantau/setup.py)
-)
+# Its predecessors kept no hashes of rows, and knew no roles: their databases are refused (pantau/setup.py).
+revision = "platform_3"
 down_revision = None
 
 

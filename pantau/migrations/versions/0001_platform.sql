@@ -1,6 +1,6 @@
 -- The platform's tables. Everything in schema ops is written by the package alone, and nothing in it is changed: what
 -- changes (a candidate superseded, how a build ended, the pointer, the clock) is a row of its own under a view.
-create schema ops; create schema raw; create schema checks;
+create schema ops; create schema raw;
 create table ops.prepared (stamp text not null);   -- hash of what the last set-up was made from
 create table ops.ledger (
   no bigint primary key, kind text not null, what jsonb not null,
@@ -115,12 +115,12 @@ create index on ops.check_run (build_id);
 create index on ops.candidate (period);
 create index on ops.build_end (build_id);
 
--- Deliveries whose newest decision, as of entry n of the ledger, is a rejection.
-create function ops.rejected(n bigint) returns setof bigint language sql stable as $$
+-- Deliveries whose newest decision, as of entry n of the ledger and as if some entries were not there, is a rejection.
+create function ops.rejected(n bigint, but bigint[] default '{}') returns setof bigint language sql stable as $$
   select delivery from (
     select distinct on (delivery) delivery, kind from (
       select (what ->> 'delivery')::bigint as delivery, kind, no from ops.ledger
-      where kind in ('rejection', 'reinstatement') and no <= n) decisions
+      where kind in ('rejection', 'reinstatement') and no <= n and no <> all (but)) decisions
     order by delivery, no desc) newest
   where kind = 'rejection' $$;
 
@@ -128,7 +128,7 @@ create function ops.refuse_change() returns trigger language plpgsql as $$
 begin
   raise exception '% is append-only: % refused', tg_table_schema || '.' || tg_table_name, lower(tg_op);
 end $$;
--- A rebuild is compared and let go; its ledger entries stay.
+-- A rebuild is compared and let go, by ops.drop_rebuild alone; its ledger entries stay.
 create function ops.refuse_change_of_build() returns trigger language plpgsql as $$
 begin
   if tg_op = 'DELETE' and exists (
@@ -139,6 +139,44 @@ begin
   end if;
   raise exception '% is append-only: % refused', tg_table_schema || '.' || tg_table_name, lower(tg_op);
 end $$;
+create function ops.drop_rebuild(b bigint) returns void language plpgsql security definer
+  set search_path = pg_catalog, pg_temp as $$
+begin
+  delete from ops.build_input where build_id = b;
+  delete from ops.build_sql where build_id = b;
+  delete from ops.build where id = b;
+end $$;
+-- Tell a raw table's index of its new pages, and the planner of its rows once they grew by a quarter.
+create function ops.refresh(feed text) returns void language plpgsql security definer
+  set search_path = pg_catalog, pg_temp as $$
+begin
+  perform brin_summarize_new_values(to_regclass(format('raw.%I', feed || '_reading_id')));
+  if (select coalesce(s.n_mod_since_analyze, 0) * 4 >= greatest(c.reltuples, 0)
+      from pg_class c left join pg_stat_user_tables s on s.relid = c.oid where c.oid = to_regclass(format('raw.%I', feed)))
+  then
+    execute format('analyze raw.%I', feed);
+  end if;
+end $$;
+-- Which entries a role may write. A superuser (an administrator, tests) is out of reach.
+create function ops.refuse_entry() returns trigger language plpgsql as $$
+begin
+  if new.kind = any (case current_user
+      when 'pantau_owner' then array['objects', 'register']
+      when 'pantau_loader' then array['clock', 'delivery', 'reading', 'check', 'lateness']
+      when 'pantau_transformer' then array['build', 'views', 'deletion']
+      when 'pantau_publisher' then array['check', 'build_outcome', 'candidate', 'superseded', 'publication', 'report',
+        'pages', 'verification']
+      when 'pantau_approver' then array['approval', 'approval_withdrawn', 'approval_refused', 'rejection',
+        'reinstatement', 'acceptance']
+      else array[]::text[] end)
+    and (new.kind <> 'check' or (new.what ->> 'border' = 'raw') = (current_user = 'pantau_loader'))
+    or (select rolsuper from pg_roles where rolname = current_user)
+  then
+    return new;
+  end if;
+  raise exception '% writes no % into the ledger', current_user, new.kind using errcode = 'insufficient_privilege';
+end $$;
+create trigger who_may before insert on ops.ledger for each row execute function ops.refuse_entry();
 do $$
 declare t text;
 begin
@@ -155,26 +193,34 @@ begin
   end loop;
 end $$;
 
--- Who may read everything and change nothing. A person who is to look is granted it: grant pantau_auditor to siti.
--- Roles belong to the server and not to the database, so another installation may have made it already; where we may
--- make none, an administrator makes it and runs the grants below.
+-- Rights. The roles belong to the server, so the set-up makes them before (pantau/roles.py). Everybody but the reader
+-- reads everything, as the auditor does; nobody but the owner may change or delete a row in `ops` or `raw`.
 do $$
 declare s text;
 begin
-  begin
-    create role pantau_auditor nologin;
-  exception
-    when duplicate_object or unique_violation then null;
-    when insufficient_privilege then raise notice 'pantau_auditor is not made: this user may create no roles';
-  end;
-  if exists (select from pg_roles where rolname = 'pantau_auditor') then
-    for s in select nspname from pg_namespace
-      where nspname !~ '^pg_' and nspname not in ('information_schema', 'public') loop
-      execute format('grant usage on schema %I to pantau_auditor', s);
-      execute format('grant select on all tables in schema %I to pantau_auditor', s);
-    end loop;
-    grant select on all tables in schema public to pantau_auditor;
-    alter default privileges grant usage on schemas to pantau_auditor;  -- of what dbt makes later
-    alter default privileges grant select on tables to pantau_auditor;
-  end if;
+  foreach s in array array['checks', 'seeds', 'staging', 'facts', 'indicators', 'marts'] loop
+    execute format('create schema %I authorization pantau_transformer', s);
+    execute format('grant usage on schema %I to pantau_auditor', s);
+  end loop;
 end $$;
+grant usage on schema ops, raw to pantau_auditor;
+grant select on all tables in schema ops, public to pantau_auditor;
+alter default privileges for role pantau_transformer grant select on tables to pantau_auditor;
+alter default privileges for role pantau_owner in schema raw grant select on tables to pantau_auditor;
+alter default privileges for role pantau_owner in schema raw grant insert on tables to pantau_loader;
+grant usage on all sequences in schema ops to pantau_loader, pantau_transformer, pantau_publisher;
+
+grant insert on ops.ledger to pantau_loader, pantau_transformer, pantau_publisher, pantau_approver;
+grant insert on ops.clock_setting, ops.delivery, ops.delivery_file, ops.reading, ops.reading_file, ops.quarantine,
+  ops.set_aside, ops.control_total to pantau_loader;
+grant insert, update on ops.poll to pantau_loader;
+grant insert on ops.rule_text, ops.check_run, ops.check_result, ops.finding, ops.finding_row
+  to pantau_loader, pantau_publisher;
+grant insert on ops.build, ops.build_input, ops.build_sql to pantau_transformer;
+grant insert on ops.build_end, ops.candidate, ops.supersession, ops.figure, ops.publication, ops.report
+  to pantau_publisher;
+grant insert on ops.approval, ops.withdrawal to pantau_approver;
+revoke execute on function ops.drop_rebuild(bigint), ops.refresh(text) from public;
+grant execute on function ops.drop_rebuild(bigint) to pantau_transformer;
+grant execute on function ops.refresh(text) to pantau_loader;
+grant select on public.published_release, public.published_figure to pantau_reader;
