@@ -20,7 +20,7 @@ from psycopg import sql
 
 from pantau import catalogue, clock, ledger, locks, periods, seal
 from pantau.catalogue import Feed
-from pantau.database import Connection, Role, connect, environment
+from pantau.database import Connection, Role, connect, decider, environment
 from pantau.errors import PantauError
 from pantau.locks import Lock
 from pantau.progress import step
@@ -454,3 +454,62 @@ def drop_rows(build: int) -> None:
                 sql.SQL("delete from {} where build_id = %s").format(sql.Identifier(*table)), [build]
             )
         connection.execute("select ops.drop_rebuild(%s)", [build])
+
+
+def forget(build: int, by: str, why: str) -> dict[str, int]:
+    """Delete the facts of a build that no standing release rests on; figures, pages and manifest stay, and the ledger
+    keeps who let the facts go. With code and deliveries of then, a rebuild as of its release makes them again.
+
+    Returns:
+        The rows that went, by table.
+
+    Raises:
+        PantauError: no reason is given, there is no such build, it has not ended, a release that is published or waits
+            rests on it, or its facts are gone already.
+    """
+    if not why.strip():
+        raise PantauError("Deleting is a decision that the ledger keeps.", next_step="Say `--why`.")
+    with connect(Role.TRANSFORMER) as connection:
+        by = decider(connection, by)
+        locks.take(connection, Lock.RELEASE)  # nothing is published from it meanwhile
+        row = connection.execute(
+            "select b.id, o.outcome, (select string_agg(r.period || ' v' || r.version, ', ' order by r.period)"
+            "  from ops.release r where r.build_id = b.id and (r.id in (select release_id from ops.published)"
+            "  or not r.superseded and r.id not in (select release_id from ops.publication))) as standing"
+            " from ops.build b left join ops.build_outcome o on o.build_id = b.id"
+            " where b.id = %s and b.purpose <> 'rebuild'",
+            [build],
+        ).fetchone()
+        wrong = (
+            "There is no such build."
+            if row is None
+            else "It has not ended."
+            if row["outcome"] is None
+            else f"What stands rests on it: {row['standing']}."
+            if row["standing"]
+            else "Its facts are gone already."
+            if deletion_of(connection, build)
+            else ""
+        )
+        if wrong:
+            raise PantauError(
+                f"The facts of build {build} are not deleted. {wrong}",
+                next_step="Name a build whose releases were replaced; the audit page of a release names its build.",
+            )
+        gone = {}
+        for table in rows_of_builds(connection):
+            if table[0] == "facts":
+                deleted = connection.execute(
+                    sql.SQL("delete from {} where build_id = %s").format(sql.Identifier(*table)), [build]
+                )
+                gone[".".join(table)] = deleted.rowcount
+        ledger.append(connection, "deletion", {"build": build, "rows": gone, "by": by, "why": why.strip()})
+        return gone
+
+
+def deletion_of(connection: Connection, build: int) -> dict[str, Any] | None:
+    """The ledger's entry of the deletion of a build's facts, if they were."""
+    return connection.execute(
+        "select * from ops.ledger where kind = 'deletion' and (what ->> 'build')::bigint = %s order by no limit 1",
+        [build],
+    ).fetchone()

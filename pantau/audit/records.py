@@ -45,6 +45,8 @@ class Records:
         while self.entries and self.entries[-1]["kind"] == "pages":
             self.entries.pop()  # of these very pages: telling of it would change them, for ever
         self._numbered = {entry["no"]: entry for entry in self.entries}
+        # Builds whose facts somebody let go, with the entry.
+        self.deletions = {e["what"]["build"]: e for e in self.entries if e["kind"] == "deletion"}
         self.head: int = self.entries[-1]["no"] if self.entries else 0
         self.deliveries = self._keyed(
             "select d.*, d.id in (select ops.rejected(%s)) as rejected from ops.delivery d order by d.ledger_no",

@@ -73,6 +73,7 @@ def _first_page(
             ),
             passed=sum(1 for r in results if r["passed"] and r["applicable"]),
             idle=sum(1 for r in results if not r["applicable"]),
+            deletion=records.deletions.get(build["id"]),
             at=records.entry,
             link_to=lambda number: entry_link(number, ENTRIES_A_PAGE),
             simulated=build["simulated"],

@@ -10,6 +10,7 @@ from pantau.landing import found_at, path_of
 from pantau.rounding import edge
 from pantau.settings import settings
 from pantau.visible import visible
+from pantau.warehouse import deletion_of
 
 _MOST = 12  # ranges of rows that are shown
 
@@ -77,6 +78,12 @@ def trace(figure: str, *, all_rows: bool = False) -> str:
             f"  page         {settings.out.name}/audit/{page}#{figures.anchor(found['place'], found['breakdown'])}",
             "",
         ]
+        if gone := deletion_of(connection, release["build_id"]):
+            lines.insert(
+                -1,
+                f"  facts        deleted by {gone['what']['by']} on {gone['product_at']:%Y-%m-%d} (entry"
+                f" {gone['no']}): {gone['what']['why']}",
+            )
         behind = _behind(connection, release, registers, found)
         for feed in definition["needs_feeds"].split(";"):
             lines += _feed(connection, release, feed, behind, None if all_rows else _MOST)

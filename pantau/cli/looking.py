@@ -42,6 +42,7 @@ def audit(
 @commands.command()
 def verify(
     accept: Annotated[str, typer.Option(metavar="WHAT", help="Accept this failure as it stands now.")] = "",
+    deep: Annotated[bool, typer.Option(help="Read the landed bytes anew too.")] = False,
     by: By = "",
     why: Why = "",
 ) -> None:
@@ -52,11 +53,26 @@ def verify(
         if accept:
             failure = verification.accept(accept, by, why)
             tell(f"Accepted, and told at every verification from now on: {failure.what}: {failure.told}.")
-        found = verification.run()
+        found = verification.run(deep=deep)
     for failure in found.failures:
         tell(str(failure.error()) + "\n")
     for each in found.accepted:
         tell(f"accepted by {each.by} on {each.at} (entry {each.number}): {each.what}: {each.why}")
+    for entry in found.deleted:
+        told = entry["what"]
+        tell(
+            f"deleted by {told['by']} on {entry['product_at']:%Y-%m-%d} (entry {entry['no']}): the facts of build"
+            f" {told['build']}: {told['why']}"
+        )
+    if found.read_anew is not None:
+        tell(
+            f"{found.read_anew} reading(s) were read anew from their landed bytes"
+            + (
+                f"; {found.of_other_contracts} belong to other contracts than this catalogue's, and were not."
+                if found.of_other_contracts
+                else "."
+            )
+        )
     if found.failures:
         tell(f"{len(found.failures)} thing(s) do not hold; {found.held_before()}.")
         raise typer.Exit(1)

@@ -222,6 +222,18 @@ def rebuild(
             )
 
 
+@commands.command()
+def forget(build: int, why: Annotated[str, typer.Option(help="Why.")], by: By = "") -> None:
+    """Delete the facts of a build whose releases were replaced; its figures, pages and entries stay."""
+    from pantau import warehouse
+
+    with ready():
+        gone = warehouse.forget(build, by, why)
+    tell(
+        f"{sum(gone.values()):,} rows of facts of build {build} are deleted, and every verification says so."
+    )
+
+
 def _as_of(as_of: str, releases: list[dict[str, Any]], period: str) -> tuple[int | None, list[str]]:
     without = releases[-1]["without"] if releases else []
     if not as_of:

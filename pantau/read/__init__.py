@@ -7,6 +7,8 @@ again returns the reading that is there.
 
 from typing import Any
 
+import polars as pl
+
 from pantau import catalogue, ledger, locks
 from pantau.catalogue import Feed
 from pantau.database import Connection, Role, connect
@@ -49,20 +51,58 @@ def read(delivery_id: int | None) -> int | None:
             return int(there["id"])
         subject = f"{feed.name} {delivery['period']} {delivery['part']}".rstrip()
         with step("read", subject) as done:
-            parts = connection.execute(
-                "select * from ops.delivery_file where delivery_id = %s order by no", [delivery_id]
-            ).fetchall()
-            where["delivery"] = delivery_id
-            landed = [(f["name"], verified(f["sha256"], {**where, "file": f["name"]})) for f in parts]
-            table = files.read(feed, landed, where)
-            resolver = regions.Resolver(connection, register, laws) if register else None
-            result = contract.apply(feed, table, resolver)
+            table, result = _applied(connection, feed, delivery, register, laws)
             reading = _seal(connection, feed, delivery, key, table, result)
             done.rows = result.accepted.height
             done.note = f"reading {reading}" + (
                 f", {result.refused_rows} refused" if result.refused_rows else ""
             )
     return reading
+
+
+def anew(
+    connection: Connection, feed: Feed, delivery: dict[str, Any], register: int | None, laws: int | None
+) -> dict[str, Any]:
+    """What the ledger would say of a delivery's rows if its landed bytes were read now; nothing is kept.
+
+    Raises:
+        PantauError: the landed bytes are damaged, or not what the contract describes.
+    """
+    table, result = _applied(connection, feed, delivery, register, laws)
+    seals = {".".join(name): raw.sealed(name, rows) for name, rows in _kept(feed, result).items()}
+    return {**_counted(table, result), "seals": seals}
+
+
+def _applied(
+    connection: Connection, feed: Feed, delivery: dict[str, Any], register: int | None, laws: int | None
+) -> tuple[Table, contract.Result]:
+    """A delivery's landed bytes, and what the contract makes of them."""
+    where = {name: delivery[name] for name in ("feed", "part", "period")} | {"delivery": delivery["id"]}
+    parts = connection.execute(
+        "select * from ops.delivery_file where delivery_id = %s order by no", [delivery["id"]]
+    ).fetchall()
+    landed = [(f["name"], verified(f["sha256"], {**where, "file": f["name"]})) for f in parts]
+    table = files.read(feed, landed, where)
+    resolver = regions.Resolver(connection, register, laws) if register else None
+    return table, contract.apply(feed, table, resolver)
+
+
+def _kept(feed: Feed, result: contract.Result) -> dict[tuple[str, str], pl.DataFrame]:
+    """What is kept of a reading, by schema and table."""
+    return {
+        ("raw", feed.name): result.accepted,
+        ("ops", "quarantine"): result.refusals,
+        ("ops", "set_aside"): result.set_aside,
+        ("ops", "control_total"): result.controls,
+    }
+
+
+def _counted(table: Table, result: contract.Result) -> dict[str, Any]:
+    return {
+        "rows": table.rows.height, "accepted": result.accepted.height, "refused": result.refused_rows,
+        "set_aside": result.set_aside.height,
+        "files": [[place.sheet, place.first, place.last, place.first_file_row] for place in table.ranges],
+    }  # fmt: skip
 
 
 def _regions_in_force(
@@ -106,15 +146,11 @@ def _seal(
     table: Table,
     result: contract.Result,
 ) -> int:
-    reading = ledger.new_id(connection, "reading")
-    kept = {
-        ("raw", feed.name): result.accepted,
-        ("ops", "quarantine"): result.refusals,
-        ("ops", "set_aside"): result.set_aside,
-        ("ops", "control_total"): result.controls,
+    reading, counted = ledger.new_id(connection, "reading"), _counted(table, result)
+    seals = {
+        ".".join(name): raw.copy(connection, name, reading, rows)
+        for name, rows in _kept(feed, result).items()
     }
-    seals = {".".join(name): raw.copy(connection, name, reading, rows) for name, rows in kept.items()}
-    counts = [table.rows.height, result.accepted.height, result.refused_rows, result.set_aside.height]
     number = ledger.append(
         connection,
         "reading",
@@ -122,8 +158,7 @@ def _seal(
             "reading": reading, "delivery": delivery["id"],
             **{name: delivery[name] for name in ("feed", "part", "period")},
             "contract": key[1], "register_reading": key[2], "laws": key[3],
-            **dict(zip(("rows", "accepted", "refused", "set_aside"), counts, strict=True)),
-            "files": [[place.sheet, place.first, place.last, place.first_file_row] for place in table.ranges],
+            **counted,
             "seals": seals,
         },
     )  # fmt: skip
@@ -131,7 +166,7 @@ def _seal(
         "insert into ops.reading (id, delivery_id, contract_version, register_reading_id, lineage_version_id,"
         " rows, accepted, refused, set_aside, ledger_no) overriding system value"
         " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-        [reading, *key, *counts, number],
+        [reading, *key, *(counted[n] for n in ("rows", "accepted", "refused", "set_aside")), number],
     )
     for no, place in enumerate(table.ranges):
         connection.execute(

@@ -1,5 +1,6 @@
 """The tables `raw.<feed>`: made from the catalogue, filled by COPY, never changed after a reading is sealed."""
 
+from collections.abc import Callable
 from typing import Any
 
 import polars as pl
@@ -89,16 +90,34 @@ def copy(connection: Connection, table: tuple[str, str], reading: int, rows: pl.
     Returns:
         The seal (`pantau.seal`) over `rows`' columns.
     """
-    columns, sealed = rows.columns, seal.Rows(rows.columns)
     statement = sql.SQL("copy {} ({}) from stdin").format(
-        sql.Identifier(*table), sql.SQL(", ").join(map(sql.Identifier, ["reading_id", *columns]))
+        sql.Identifier(*table), sql.SQL(", ").join(map(sql.Identifier, ["reading_id", *rows.columns]))
     )
     with connection.cursor() as cursor, cursor.copy(statement) as stream:
-        for piece in rows.sort(order_of(table)).iter_slices(_PIECE_ROWS):
-            text = piece.select(_as_text(piece[name]) for name in columns)
-            sealed.update(_lines(text), piece.height)
-            stream.write(_lines(text.select(pl.lit(str(reading)).alias("reading_id"), *columns)))
-    return sealed.entry()
+        return sealed(
+            table,
+            rows,
+            lambda text: stream.write(
+                _lines(text.select(pl.lit(str(reading)).alias("reading_id"), pl.all()))
+            ),
+        )
+
+
+def sealed(
+    table: tuple[str, str], rows: pl.DataFrame, write: Callable[[pl.DataFrame], None] = lambda _: None
+) -> dict[str, Any]:
+    """The seal over rows as they stand in a table, or would.
+
+    Args:
+        table: schema and name.
+        write: is given each piece of them, as COPY text by cell.
+    """
+    seal_ = seal.Rows(rows.columns)
+    for piece in rows.sort(order_of(table)).iter_slices(_PIECE_ROWS):
+        text = piece.select(_as_text(piece[name]) for name in rows.columns)
+        seal_.update(_lines(text), piece.height)
+        write(text)
+    return seal_.entry()
 
 
 def _as_text(values: pl.Series) -> pl.Series:

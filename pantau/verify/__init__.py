@@ -15,6 +15,7 @@ from pantau.errors import PantauError
 from pantau.progress import step
 from pantau.settings import settings
 from pantau.verify import contents, records, site
+from pantau.verify import deep as deeply
 from pantau.verify.failure import RUNBOOK, Acceptance, Entry, Failure, acceptances, is_accepted
 
 __all__ = ["Failure", "Verification", "accept", "lists_of_pages", "look", "note", "run", "since_last"]
@@ -31,7 +32,10 @@ class Verification:
         since: the entry up to which contents had been verified before, and were not again; 0: all of them.
         failures: what does not hold and is not accepted.
         accepted: what a person has accepted, whether it still fails or not.
+        deleted: the entries by which a person has deleted facts.
         last_held: the entry of the newest verification before that held, if any.
+        read_anew: how many readings were made again from their landed bytes; None where none was to be.
+        of_other_contracts: how many were not, since this code's catalogue reads otherwise.
         witnessed: how many heads of this ledger the witness holds.
         is_known: whether nothing has happened since a verification that saw as much and held.
     """
@@ -41,7 +45,10 @@ class Verification:
     since: int
     failures: list[Failure]
     accepted: list[Acceptance]
+    deleted: list[Entry]
     last_held: Entry | None
+    read_anew: int | None
+    of_other_contracts: int
     witnessed: int
     is_known: bool
 
@@ -53,8 +60,11 @@ class Verification:
         return f"last held on {self.last_held['product_at']:%Y-%m-%d %H:%M}, up to entry {through}"
 
 
-def run() -> Verification:
+def run(*, deep: bool = False) -> Verification:
     """Verify everything, in one snapshot; note it if it holds.
+
+    Args:
+        deep: read the landed bytes anew too.
 
     Raises nothing for what it finds: that stands in the result.
     """
@@ -64,7 +74,7 @@ def run() -> Verification:
     ):
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
-        found = look(connection, since_last=False)
+        found = look(connection, since_last=False, deep=deep)
         done.note = f"{found.head} entries, " + (
             f"{len(found.failures)} failure(s)" if found.failures else "all hold"
         )
@@ -102,7 +112,7 @@ def note(connection: Connection, found: Verification) -> None:
     ledger.append(connection, "verification", what)
 
 
-def look(connection: Connection, *, since_last: bool) -> Verification:
+def look(connection: Connection, *, since_last: bool, deep: bool = False) -> Verification:
     """Verify everything, or of contents what came since the last verification; nothing is noted."""
     entries = ledger.entries(connection)
     accepted = acceptances(entries)
@@ -122,11 +132,23 @@ def look(connection: Connection, *, since_last: bool) -> Verification:
         *contents.failures(connection, entries, since=since),
         *([] if since else contents.strangers(connection)),
         *([] if since else site.failures(lists_of_pages(connection))),
+        *(deeply.failures(connection, entries) if deep else []),
     ]
+    other = len(deeply.of_other_contracts(entries)) if deep else 0
+    anew = len([e for e in entries if e["kind"] == "reading"]) - other if deep else None
     return Verification(
-        entries[-1]["no"] if entries else 0, entries[-1]["hash"] if entries else "", since,
-        [f for f in found if not is_accepted(f, accepted)], accepted, held, len(heads), is_known,
-    )  # fmt: skip
+        head=entries[-1]["no"] if entries else 0,
+        head_hash=entries[-1]["hash"] if entries else "",
+        since=since,
+        failures=[f for f in found if not is_accepted(f, accepted)],
+        accepted=accepted,
+        deleted=[e for e in entries if e["kind"] == "deletion"],
+        last_held=held,
+        read_anew=anew,
+        of_other_contracts=other,
+        witnessed=len(heads),
+        is_known=is_known,
+    )
 
 
 def _chain(entries: list[Entry]) -> list[Failure]:

@@ -23,8 +23,12 @@ from pantau.warehouse import rows_of_builds
 
 
 def failures(connection: Connection, entries: list[Entry], *, since: int) -> Iterator[Failure]:
-    """What does not come to the hash that an entry after `since` gives it."""
+    """What does not come to the hash that an entry after `since` gives it; facts that somebody deleted by command are
+    to be gone."""
+    deleted = {e["what"].get("build"): e for e in entries if e["kind"] == "deletion"}
     for entry in entries:
+        if entry["kind"] == "build_outcome" and (gone := deleted.get(entry["what"].get("build"))):
+            entry = _without(entry, gone)
         if entry["no"] > since and (check := _CHECKS.get(entry["kind"])):
             try:
                 yield from check(connection, entry)
@@ -38,6 +42,16 @@ def failures(connection: Connection, entries: list[Entry], *, since: int) -> Ite
             ) as error:  # the chain says so too
                 told = f"its entry cannot be read ({type(error).__name__})"
                 yield _failure(entry, f"{entry['kind']}/entry {entry['no']}", told, "unreadable entry")
+
+
+def _without(entry: Entry, deletion: Entry) -> Entry:
+    """An outcome of a build some of whose rows were deleted: those tables are sealed with no rows."""
+    none = seal.Rows([]).entry()
+    seals = {
+        name: {**sealed, "rows": 0, "sha256": none["sha256"]} if name in deletion["what"]["rows"] else sealed
+        for name, sealed in entry["what"].get("seals", {}).items()
+    }
+    return {**entry, "what": {**entry["what"], "seals": seals}}
 
 
 def strangers(connection: Connection) -> Iterator[Failure]:

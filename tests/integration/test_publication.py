@@ -359,3 +359,58 @@ def test_the_witness_has_every_head_and_none_of_what_was_rolled_back() -> None:
     noted = witness.heads(entries[0]["hash"])
     assert noted[number] == {entries[-1]["hash"]}
     assert verify.run().failures == []
+
+
+# ---------------------------------------------------------------- old facts that somebody lets go
+
+
+@pytest.fixture
+def facts() -> None:
+    """A table of facts, in which a test puts a row for each build."""
+    with connect("-c role=pantau_transformer") as connection:
+        connection.execute("create table facts.fct_standin (build_id bigint, kode text)")
+
+
+def fill(build: int) -> None:
+    """What dbt would do."""
+    with connect("-c role=pantau_transformer") as connection:
+        connection.execute("insert into facts.fct_standin values (%s, '93'), (%s, '96')", [build, build])
+
+
+def test_facts_of_a_replaced_release_are_deleted_by_command_and_it_is_told_ever_after(
+    marts: Marts, facts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = warehouse.open_build
+
+    def opened(*arguments: Any, **named: Any) -> int:
+        build = made(*arguments, **named)
+        if not rows("select from facts.fct_standin where build_id = %s", build):
+            fill(build)
+        return build
+
+    monkeypatch.setattr(warehouse, "open_build", opened)
+    publish(marts, JULY)
+    deliver(DESA_4G, JULY)
+    publish(marts, JULY)
+    old, new = (row["build_id"] for row in rows("select build_id from ops.candidate order by id"))
+    for build, told in ((new, "2026-07 v2"), (99, "no such build")):
+        with pytest.raises(PantauError, match=told):
+            warehouse.forget(build, "sri", "the disk is full")
+    with pytest.raises(PantauError, match="Say `--why`"):
+        warehouse.forget(old, "sri", " ")
+    assert warehouse.forget(old, "sri", "the disk is full") == {"facts.fct_standin": 2}
+    with pytest.raises(PantauError, match="gone already"):
+        warehouse.forget(old, "sri", "again")
+    with connect() as connection:
+        found = verify.look(connection, since_last=False)
+    assert found.failures == []
+    (entry,) = found.deleted
+    assert (entry["what"]["build"], entry["what"]["by"], entry["what"]["why"]) == (
+        old,
+        "sri",
+        "the disk is full",
+    )
+    fill(old)  # nobody puts others in their place
+    with connect() as connection:
+        (failure,) = verify.look(connection, since_last=False).failures
+    assert failure.what == f"facts.fct_standin/build {old}"

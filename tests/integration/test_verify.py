@@ -15,8 +15,9 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
-from pantau import checks, ledger, release, seal, verify, warehouse
+from pantau import catalogue, checks, ledger, release, seal, verify, warehouse
 from pantau.audit import site
 from pantau.close import plan
 from pantau.database import Connection
@@ -105,6 +106,49 @@ def test_nothing_is_found_where_nothing_was_changed(programme: str) -> None:
     assert "All holds: " in told.stdout
     assert "heads witnessed" in told.stdout
     assert head() == before  # it was known already
+
+
+def test_read_anew_the_landed_bytes_come_to_what_was_read_of_them(programme: str) -> None:
+    told = pantau("verify", "--deep")
+    assert told.returncode == 0, told.stdout + told.stderr
+    with connect() as connection:
+        (row,) = connection.execute("select count(*) as readings from ops.reading").fetchall()
+    assert f"{row['readings']} reading(s) were read anew from their landed bytes." in told.stdout
+
+
+@pytest.mark.parametrize("name", ["accepted", "files", "seals"])
+def test_an_entry_that_says_other_than_the_landed_bytes_is_found_by_reading_them_anew(
+    programme: str, name: str
+) -> None:
+    """Whoever rebuilt rows, entry, chain and witness alike has still these bytes against him."""
+    with changed() as connection:
+        entry = connection.execute(
+            "select * from ops.ledger where kind = 'reading' and what ->> 'feed' = %s order by no desc limit 1",
+            [DESA_4G],
+        ).fetchone()
+        assert entry is not None
+        forged = dict(entry["what"])
+        forged[name] = {
+            "accepted": forged["accepted"] + 1,
+            "files": [[place[0], place[1], place[2] + 1, place[3]] for place in forged["files"]],
+            "seals": {each: {**sealed, "sha256": "0" * 64} for each, sealed in forged["seals"].items()},
+        }[name]
+        connection.execute("update ops.ledger set what = %s where no = %s", [Jsonb(forged), entry["no"]])
+        found = verify.look(connection, since_last=False, deep=True).failures
+        (failure,) = [f for f in found if f.what.endswith("read anew")]
+    assert failure.what == f"reading {forged['reading']}, read anew"
+    assert failure.told == f"the landed bytes come to other {name} than were read of them"
+
+
+def test_what_another_contract_read_is_told_as_such_and_not_as_tampered(
+    programme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = catalogue.load()
+    monkeypatch.setattr(catalogue, "load", lambda: {n: feed for n, feed in known.items() if n != DESA_4G})
+    with connect() as connection:
+        found = verify.look(connection, since_last=False, deep=True)
+    assert found.failures == []
+    assert found.of_other_contracts == 3
 
 
 def head() -> int:
