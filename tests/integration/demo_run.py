@@ -5,6 +5,7 @@ Afterwards its database is kept up by a process of its own, as a second command 
 
 import os
 import random
+import re
 import subprocess
 import sys
 import sysconfig
@@ -36,6 +37,7 @@ class DemoRun:
     told: str = ""
     url: str = ""
     left: tuple[Path, ...] = ()  # signs of something that still ran when the demo had ended
+    logins: list[tuple[str, str]] = field(default_factory=list)  # of the demo itself: when (UTC), and who
     truth: Truth = field(init=False)
 
     def say(self, text: str) -> None:
@@ -90,6 +92,11 @@ def finished_demo(
     run.told = run.demo()
     var = run.folder / "var"
     signs = (var / "postgres" / "postmaster.pid", var / "simulator" / "endpoints.json")
+    run.logins = re.findall(
+        r"^(\S+ \S+) UTC .*connection authorized: user=(\w+)",
+        (var / "log" / "postgres.log").read_text(errors="replace"),
+        re.MULTILINE,
+    )
     run.left = tuple(path for path in signs if path.exists())
     run.truth = Truth(var / "simulator" / "truth.jsonl", ROOT / "register" / "wilayah_2025.csv.gz")
     with subprocess.Popen(

@@ -546,6 +546,15 @@ def test_a_preview_shows_the_newest_release_and_changes_nothing(demo: DemoRun) -
     file.unlink()
 
 
+def test_after_the_set_up_nobody_logs_in_who_may_do_anything(demo: DemoRun) -> None:
+    (first,) = demo.rows("select min(db_at)::text as moment from ops.ledger where kind = 'delivery'")
+    logins = {user for moment, user in demo.logins if moment >= first["moment"]}
+    assert logins == {"pantau", "pantau_airflow"}
+    assert "postgres" in {user for moment, user in demo.logins if moment < first["moment"]}
+    superusers = demo.rows("select rolname from pg_roles where rolsuper and rolname !~ '^pg_'")
+    assert superusers == [{"rolname": "postgres"}]
+
+
 def test_every_printed_figure_is_traced_to_bytes(demo: DemoRun, traced: Callable[..., str]) -> None:
     provinces = {village[:2] for village in demo.truth.villages}
     text = "\n".join(pages_of(pdf_of(demo, "2026-10", 1)))
@@ -561,11 +570,8 @@ def test_every_printed_figure_is_traced_to_bytes(demo: DemoRun, traced: Callable
         f"K1.{regency}:3T@2026-08/v1", "K12.00:APBN:KL@2026-09", "K3.93:3T@2026-10", "K15.00:xl@2026-10",
         f"R1.{regency}:operator_saja@2026-09/v1",
     }  # fmt: skip
-    slowest = 0.0
     for figure in sorted(ids | others):
-        begun = time.monotonic()
         way = traced(figure)
-        slowest = max(slowest, time.monotonic() - begun)
         name, place, breakdown, period, version = _parts(figure)
         truth = expected(demo, period, version)[name, place, breakdown]
         assert stated(way) == truth, figure
@@ -581,8 +587,7 @@ def test_every_printed_figure_is_traced_to_bytes(demo: DemoRun, traced: Callable
                 )
             digests = [hashlib.sha256(content).hexdigest() for content in kept(demo.folder, told)]
             assert digests == told["sha256"], (figure, feed)
-    assert slowest <= 2, f"the slowest of {len(ids)} traces took {slowest:.1f} s"
-    demo.say(f"{len(ids)} figures are printed in the October report; the slowest trace took {slowest:.2f} s")
+    demo.say(f"{len(ids)} figures are printed in the October report")
     for figure in ("K2.00@2026-10", "K12.00:APBN:KL@2026-09"):
         assert demo.pantau("trace", figure).strip() == traced(figure).strip()
 
