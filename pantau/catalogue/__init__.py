@@ -199,7 +199,7 @@ class Feed(_Strict):
     description: str
     owner: str
     contact: str | dict[str, str] = ""  # mail address of the owner, or of each part's; told what is late
-    license: str
+    license: str = ""  # empty: none is published
     parts: dict[str, str] = {"": ""}  # the parts in which it comes (one per operator, say) and their titles
     transport: Transport
     cadence: Literal["monthly", "yearly", "irregular"]
