@@ -80,9 +80,8 @@ def _server(database: str) -> _Server:
 
 
 def _make(connection: _Server) -> None:
-    hold(
-        connection, Lock.SETUP, wait=True
-    )  # roles belong to the server: another database's set-up may make them too
+    # Roles belong to the server: the set-up of another database may make them at the same time.
+    hold(connection, Lock.SETUP, wait=True)
     roles = {row[0]: row[1] for row in connection.execute("select rolname, rolcanlogin from pg_roles")}
     for role in Role:
         # Each can log in, for other servers take no role that cannot; without a password none can do so by one.
