@@ -16,11 +16,10 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 from psycopg.types.json import Jsonb
 
-from pantau import checks, release, verify, warehouse
+from pantau import release, verify
 from pantau.audit import figure as figures
 from pantau.audit import site
 from pantau.audit.trace import registers_of
-from pantau.close import plan
 from pantau.demo import Simulator
 from pantau.release.figures import figure_id
 from pantau.settings import settings
@@ -35,7 +34,9 @@ from tests.integration.conftest import (
     DESA_4G,
     KEWAJIBAN,
     Stage,
+    approved,
     bring_registers,
+    made,
 )
 
 PERIOD, OPENING = "2026-08", ("2026-06", "2026-07")
@@ -69,25 +70,14 @@ class Archive:
 
 def _close(first: str, last: str = "", *, publish: bool = True) -> None:
     """Close as `close_month` does, but for its report."""
-    planned = plan(first, last)
-    assert planned is not None
-    build = warehouse.open_build(**planned)
-    checks.check_across(build)
-    warehouse.run_dbt(build)
-    checks.check_marts(build)
-    made = release.make_candidates(build)
+    candidates = made(first, last)
     if publish:
-        _approve(made)
+        _approve(candidates)
 
 
-def _approve(made: list[int]) -> None:
-    with connect() as connection:
-        rows = connection.execute(
-            "select * from ops.release where id = any(%s) order by period", [made]
-        ).fetchall()
-        warnings = [f.rule for row in rows for f in checks.gate(connection, row["build_id"]).warnings]
-    release.approve(rows, "a test (no person)", warnings)
-    assert release.publish(made)
+def _approve(candidates: list[int]) -> None:
+    approved(candidates)
+    assert release.publish(candidates)
 
 
 def _malice(stage: Stage) -> None:

@@ -11,34 +11,32 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from pantau import checks, release, warehouse
-from pantau.close import plan
+from pantau import release
 from pantau.errors import PantauError
 from pantau.release.bridge import bridge
 from pantau.release.figures import Closing, figures_of
 from pantau.release.movement import as_named_now
 from pantau.settings import settings
-from tests.administrator import connect
-from tests.integration.conftest import DESA_3T, DESA_4G, REGISTERS, WILAYAH, Stage, cut_register
+from tests.integration.conftest import (
+    DESA_3T,
+    DESA_4G,
+    REGISTERS,
+    WILAYAH,
+    Stage,
+    approved,
+    cut_register,
+    made,
+)
 from tests.integration.truth import VILLAGE, Truth
 from tests.integration.villages import left, moved, real
 
 
 def close(period: str) -> dict[str, Any]:
     """Close a period as `close_month` does, but for its report, and return the release that stands."""
-    planned = plan(period)
-    assert planned is not None
-    build = warehouse.open_build(**planned)
-    checks.check_across(build)
-    warehouse.run_dbt(build)
-    checks.check_marts(build)
-    made = release.make_candidates(build)
-    with connect() as connection:
-        waiting = release.candidates(connection, period, period)
-        warnings = [f.rule for f in checks.gate(connection, build).warnings]
-    release.approve(waiting, "a test (no person)", warnings)
-    assert release.publish(made)
-    return waiting[0]
+    candidates = made(period)
+    (row,) = approved(candidates)
+    assert release.publish(candidates)
+    return row
 
 
 def test_the_bridge_is_the_truths_and_ends_where_the_facts_do_not_serve(stage: Stage, database: str) -> None:

@@ -74,7 +74,7 @@ def test_tables_of_other_code_are_told_and_left(database: str) -> None:
     before = _state()
     ended = pantau("feeds")
     assert ended.returncode == 1
-    assert "made by a version of Pantau (0000)" in ended.stderr
+    assert "made by an older version of Pantau (0000)" in ended.stderr
     assert "Begin anew" in ended.stderr
     assert _state() == before
     assert setup.state()[0][1] == "0000"

@@ -7,11 +7,9 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from pantau import checks, release, warehouse
-from pantau.close import plan
+from pantau import release
 from pantau.report.files import write
-from tests.administrator import connect
-from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G, Stage
+from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G, Stage, approved, made
 from tests.integration.truth import release_hash
 
 PERIOD = "2026-08"
@@ -38,21 +36,12 @@ class Reader(threading.Thread):
 
 def close() -> dict[str, Any]:
     """Close the period step by step as `close_month` does, and return the release that stands."""
-    planned = plan(PERIOD)
-    assert planned is not None
-    build = warehouse.open_build(**planned)
-    checks.check_across(build)
-    warehouse.run_dbt(build)
-    checks.check_marts(build)
-    made = release.make_candidates(build)
-    write(made)
-    assert not release.publish(made)
-    with connect() as connection:
-        (waiting,) = release.candidates(connection, PERIOD, PERIOD)
-        warnings = [f.rule for f in checks.gate(connection, build).warnings]
-    release.approve([waiting], "a test (no person)", warnings)
-    assert release.publish(made)
-    return waiting
+    candidates = made(PERIOD)
+    write(candidates)
+    assert not release.publish(candidates)
+    (row,) = approved(candidates)
+    assert release.publish(candidates)
+    return row
 
 
 def test_a_reader_in_a_loop_sees_one_release_or_the_next(stage: Stage, database: str) -> None:

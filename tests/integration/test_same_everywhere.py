@@ -28,7 +28,8 @@ _DEMO = ("-m", "pantau.cli", "demo", "--seed", "7", "--provinces", ",".join(PROV
 _ASK = """
 import json
 from pantau import server
-with server.running(), connect() as connection:
+from pantau.database import Role, connect
+with server.running(), connect(Role.AUDITOR) as connection:
     releases = connection.execute(
         "select r.period, r.version, r.release_hash, r.page_hash, r.context, r.explanation, array(select p.sha256"
         " from ops.report p where p.release_id = r.id order by p.language) as reports,"
