@@ -92,9 +92,11 @@ def connect(role: Role, options: str = "", **keywords: Any) -> Iterator[Connecti
             _url(role), row_factory=dict_row, options=_as(role, options), **keywords
         )
     except psycopg.OperationalError as error:
-        if f'"{role}"' not in str(error):
-            raise
-        raise refused(error, role) from error
+        if f'"{role}"' in str(error):
+            raise refused(error, role) from error
+        if "authentication failed" in str(error):  # nothing that heals by itself
+            raise refused(error, url=_url(role)) from error
+        raise
     with connection:
         yield connection
 
@@ -149,13 +151,13 @@ def decider(connection: psycopg.Connection[DictRow], by: str) -> str:
 
 def is_there() -> bool:
     """Whether the warehouse's database exists. Raises PantauError where the server does not let us in."""
-    return _exists(_url(Role.OWNER))
+    return exists(_url(Role.OWNER))
 
 
 def airflow_is_there() -> bool:
     """Whether Airflow's own database exists. Raises PantauError where the server does not let us in."""
     if not is_beside(airflow_url()):
-        return _exists(airflow_url())
+        return exists(airflow_url())
     with connect(Role.AUDITOR) as connection:
         name = [database_of(airflow_url())]
         return connection.execute("select from pg_database where datname = %s", name).fetchone() is not None
@@ -172,13 +174,14 @@ def database_of(url: str) -> str:
     return unquote(urlsplit(url).path.lstrip("/"))
 
 
-def _exists(url: str) -> bool:
+def exists(url: str) -> bool:
+    """Whether a URL's database exists. Raises PantauError where the server does not let us in."""
     try:
         psycopg.connect(url).close()
     except psycopg.OperationalError as error:
         if is_missing(error):
             return False
-        raise refused(error) from error
+        raise refused(error, url=url) from error
     return True
 
 
@@ -187,22 +190,35 @@ def is_missing(error: psycopg.OperationalError) -> bool:
     return "database" in str(error) and "does not exist" in str(error)
 
 
-def refused(error: psycopg.OperationalError, role: Role | None = None) -> PantauError:
-    """What to tell a person whom the server does not let in."""
-    known = environment(role)
+def refused(error: psycopg.OperationalError, role: Role | None = None, url: str = "") -> PantauError:
+    """What to tell a person whom the server does not let in; with a role, one whom it does not let take that."""
+    parts = urlsplit(url or _url(role))
     told = str(error).strip().splitlines()[0].split("FATAL:")[-1].strip()
+    if role:
+        next_step = (
+            "The roles are made by the set-up: `pantau migrate`, with PANTAU_OWNER_URL. A person is granted one by"
+            " an administrator: docs/how-to/give-people-roles.md."
+        )
+    elif settings.owner_url and parts.netloc == urlsplit(settings.owner_url).netloc:
+        next_step = (
+            "Compare PANTAU_OWNER_URL with the server's administrator and password. In compose: `postgres`, with the"
+            " POSTGRES_PASSWORD with which the volume was made; a volume of a version before the roles has no such"
+            " administrator and is not taken over: docs/how-to/run-with-compose.md, Upgrade."
+        )
+    elif parts.netloc == urlsplit(settings.database_url).netloc:
+        next_step = "Compare DATABASE_URL with the server's address, user, password and databases."
+    else:
+        next_step = (
+            "The password of Airflow's login is made of DATABASE_URL's: an administrator sets both anew, or"
+            " AIRFLOW__DATABASE__SQL_ALCHEMY_CONN gives another address."
+        )
     return PantauError(
         f"The database does not let us in: {told}",
         where={
-            "host": known["PGHOST"], "port": known["PGPORT"], "database": known["PGDATABASE"],
-            "user": known["PGUSER"], **({"role": role} if role else {}),
+            "host": parts.hostname or "", "port": str(parts.port or 5432), "database": database_of(parts.geturl()),
+            "user": unquote(parts.username or ""), **({"role": role} if role else {}),
         },
-        next_step=(
-            "The roles are made by the set-up: `pantau migrate`, with PANTAU_OWNER_URL. A person is granted one by"
-            " an administrator: docs/how-to/give-people-roles.md."
-            if role
-            else "Compare DATABASE_URL with the server's address, user, password and databases."
-        ),
+        next_step=next_step,
     )  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from pantau import clock, demo, runner
+from pantau import clock, runner
 from pantau.database import Role, connect
 from pantau.errors import PantauError
 from pantau.settings import settings
@@ -76,6 +76,8 @@ def _airflow(*arguments: str) -> Callable[[], list[str]]:
 
 def _simulator() -> list[str]:
     """The simulator of the programme that the demo has begun, else of the whole one; with its registers."""
+    from pantau import demo
+
     demo.refuse_real_data()
     demo.bring_registers()
     state = settings.var / "simulator"
@@ -95,6 +97,8 @@ def _scheduler() -> list[str]:
     """The scheduler; its tasks get the simulator's connections, where it is to pull from that."""
     if settings.simulator:
         follow_simulator()
+        from pantau import demo
+
         for name, uri in demo.connections(endpoints(_PATIENCE_S)).items():
             os.environ.setdefault(name, uri)
     # Its log server would listen on every address; the api-server reads the logs from their folder.
@@ -244,6 +248,8 @@ def follow_simulator() -> datetime:
     Raises:
         PantauError: this database holds real deliveries.
     """
+    from pantau import demo
+
     demo.refuse_real_data()
     with connect(Role.LOADER) as connection:
         if not clock.is_set(connection):

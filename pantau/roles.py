@@ -50,7 +50,7 @@ def ensure() -> None:
             break
         except psycopg.OperationalError as error:
             if not is_missing(error) or name != "postgres":
-                raise refused(error) from error
+                raise refused(error, url=settings.owner_url) from error
         except psycopg.errors.InsufficientPrivilege as error:
             raise PantauError(
                 f"The roles and databases are not all there, and we may not make them: {str(error).splitlines()[0]}",

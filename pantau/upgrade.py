@@ -6,8 +6,8 @@ Promise: running it again changes nothing; looking changes nothing at all.
 from dataclasses import dataclass
 from typing import Any
 
-from pantau import keys, processes, setup
-from pantau.database import airflow_is_there
+from pantau import keys, processes, roles, setup
+from pantau.database import airflow_is_there, airflow_url, exists
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,10 @@ def run() -> tuple[list[tuple[str, Part]], bool]:
     Returns:
         What each part was at, with the part as it is now; and whether the administrator is new.
     """
+    roles.ensure()
     before = {name: has for name, has, _ in setup.state()}
     setup.prepare()
+    exists(airflow_url())  # or it says that its login is not let in
     answer = processes.ask_airflow(migrate={"name": keys.ADMIN, "password": keys.admin_password()})["migrate"]
     before |= {part.name: part.has for part in _airflow(answer["before"])}
     return [(before[part.name], part) for part in state(answer["after"])], bool(answer["made"])

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pantau import periods, server, setup
+from pantau import periods, server
 from pantau.errors import NotSetUpError
 from pantau.settings import settings
 from pantau.visible import visible, visible_lines
@@ -26,6 +26,8 @@ Why = Annotated[str, typer.Option(help="Why; the ledger keeps it.")]
 @contextmanager
 def ready() -> Iterator[None]:
     """A database with the product's tables, started if it is down and stopped again."""
+    from pantau import setup  # what it stands on takes a second to load, and a health check needs none of it
+
     with server.running():
         setup.prepare()
         yield
@@ -34,6 +36,8 @@ def ready() -> Iterator[None]:
 @contextmanager
 def looking() -> Iterator[None]:
     """The database as it is, started if it is down and stopped again: nothing is made or brought up to date."""
+    from pantau import setup
+
     with existing():
         setup.require()
         yield
@@ -42,6 +46,8 @@ def looking() -> Iterator[None]:
 @contextmanager
 def existing() -> Iterator[None]:
     """A database that has been made before, whatever is in it."""
+    from pantau import setup
+
     if not server.is_there():
         raise NotSetUpError(
             "There is no database yet.", where={"folder": settings.var / "postgres"}, next_step=setup.BEGIN

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from pantau import ledger, release, roles, setup, verify
+from pantau import ledger, release, roles, setup, upgrade, verify
 from pantau.database import Role, airflow_url, connect
 from pantau.errors import PantauError
 from pantau.landing import decide
@@ -304,6 +304,23 @@ def test_without_roles_and_without_the_right_to_make_them_it_says_how(
     with pytest.raises(PantauError, match="we may not make them") as caught:
         roles.ensure()
     assert "PANTAU_OWNER_URL" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("which", "user", "told"),
+    [("owner_url", "postgres", "PANTAU_OWNER_URL"), ("database_url", "pantau", "Compare DATABASE_URL")],
+)
+def test_whose_password_is_another_is_told_which_address_to_look_at(
+    which: str, user: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = urlsplit(getattr(settings, which))
+    monkeypatch.setattr(
+        settings, which, url._replace(netloc=f"{user}:x@{url.netloc.rpartition('@')[2]}").geturl()
+    )
+    with pytest.raises(PantauError, match="password authentication failed") as caught:
+        upgrade.run()
+    assert told in str(caught.value)
+    assert f"user {user}" in str(caught.value)
 
 
 def test_who_may_make_roles_and_databases_and_no_more_can_set_it_up(monkeypatch: pytest.MonkeyPatch) -> None:

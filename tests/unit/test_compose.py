@@ -94,6 +94,10 @@ def test_env_makes_secrets_once_and_for_their_owner_alone(tmp_path: Path) -> Non
     assert len(set(secrets.values())) == 2
     assert "COMPOSE_PROFILES=demo" in first
     assert run() == first
+    (tmp_path / ".env").write_text("POSTGRES_PASSWORD=x\nAIRFLOW_CONN_A=b\n")  # of before the roles
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        run()
+    assert b"before the roles" in refused.value.stderr
     (tmp_path / ".env").unlink()
     second = run()
     assert "demo" not in second
