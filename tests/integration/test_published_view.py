@@ -9,7 +9,7 @@ from psycopg.rows import dict_row
 
 from pantau import release
 from pantau.report.files import write
-from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G, Stage, approved, made
+from tests.integration.conftest import ANGGARAN, DESA_3T, DESA_4G, Stage, approved, holds, made
 from tests.integration.truth import release_hash
 
 PERIOD = "2026-08"
@@ -36,7 +36,7 @@ class Reader(threading.Thread):
 
 def close() -> dict[str, Any]:
     """Close the period step by step as `close_month` does, and return the release that stands."""
-    candidates = made(PERIOD)
+    candidates = made(PERIOD, after_each=holds)  # in the middle of a close too
     write(candidates)
     assert not release.publish(candidates)
     (row,) = approved(candidates)
