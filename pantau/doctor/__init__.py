@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 import psycopg
 
 from pantau import server
-from pantau.database import is_there
+from pantau.database import exists, is_there
 from pantau.doctor import airflow, database, machine
 from pantau.doctor.finding import Finding
 from pantau.errors import PantauError
+from pantau.settings import settings
 
 
 def examine() -> Iterator[Finding]:
@@ -36,6 +37,7 @@ def examine() -> Iterator[Finding]:
             if not is_there():
                 yield unmade
                 return
+            exists(settings.database_url)  # or one problem, and not one for each check
             for name, check in with_database:
                 yield from _told(name, check)
     except (PantauError, psycopg.Error) as error:
