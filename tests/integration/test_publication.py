@@ -293,9 +293,9 @@ def test_equal_figures_make_nothing_due(marts: Marts) -> None:
     delivery, _ = deliver(DESA_4G, JULY)
     publish(marts, JULY)
     publish(marts, AUGUST)  # the page again
-    decide(delivery, "rejection", "sri", "an error")
+    decide(delivery, "rejection", "budi", "an error")
     publish(marts, JULY)  # v3, with the figures of v1
-    decide(delivery, "reinstatement", "sri", "no error")
+    decide(delivery, "reinstatement", "budi", "no error")
     publish(marts, JULY)  # v4, with those of v2, which the page of August quotes
     assert published() == {JULY: 4, AUGUST: 2}
     assert plan() is None
