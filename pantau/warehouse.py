@@ -357,9 +357,9 @@ def dbt(*arguments: str, build: int | None = None) -> list[Any]:
     with connect(Role.TRANSFORMER, autocommit=True) as lock:
         locks.hold(lock, Lock.DBT, wait=True)
         before = dict(os.environ)
-        os.environ.update(
-            environment(Role.TRANSFORMER, f"-c pantau.build={build}" if build is not None else "")
-        )
+        # Without nested loops: dbt_project.yml says why.
+        options = "" if build is None else f"-c pantau.build={build} -c enable_nestloop=off"
+        os.environ.update(environment(Role.TRANSFORMER, options))
         os.environ.update(DO_NOT_TRACK="1", DBT_SEND_ANONYMOUS_USAGE_STATS="false")
         try:
             result = dbtRunner().invoke([arguments[0], *map(str, where), *arguments[1:]])

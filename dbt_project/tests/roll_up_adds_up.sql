@@ -1,5 +1,6 @@
 -- The parts of a figure come to it (once for each breakdown that the month has), K1 and K2 to all villages,
 -- the four verdicts of R1 to the villages of their place, and those where the ministry says yes to K1.
+-- By grouping alone: a join of figures with figures takes a minute for nineteen months.
 with figure as (
     select *
     from {{ ref('rpt_figure') }}
@@ -16,95 +17,93 @@ declared as (
     group by indicator_id, version
 ),
 
-whole as (
-    select *
-    from figure
-    where breakdown = ''
-),
-
-k1 as (
-    select *
-    from figure
-    where indicator_id = 'K1'
-),
-
-k2 as (
-    select *
-    from figure
-    where indicator_id = 'K2'
-),
-
-part as (
+whole_and_parts as (
     select
         indicator_id,
         indicator_version,
         period,
         place,
-        sum(numerator) as numerator,
-        sum(denominator) as denominator
+        max(numerator) filter (where breakdown = '') as numerator,
+        max(denominator) filter (where breakdown = '') as denominator,
+        sum(numerator) filter (where breakdown <> '' and breakdown not like '%:%') as part_numerator,
+        sum(denominator) filter (where breakdown <> '' and breakdown not like '%:%') as part_denominator
     from figure
-    where breakdown <> '' and breakdown not like '%:%'
     group by indicator_id, indicator_version, period, place
+),
+
+covered_and_left as (
+    select
+        period,
+        place,
+        breakdown,
+        max(numerator) filter (where indicator_id = 'K1') as covered_count,
+        max(denominator) filter (where indicator_id = 'K1') as village_count,
+        max(numerator) filter (where indicator_id = 'K2') as left_count,
+        max(denominator) filter (where indicator_id = 'K2') as left_denominator
+    from figure
+    where indicator_id in ('K1', 'K2')
+    group by period, place, breakdown
 ),
 
 verdict as (
     select
         period,
         place,
-        count(*) as verdict_count,
-        sum(numerator) as village_count,
-        min(denominator) as denominator,
-        max(denominator) as greatest_denominator,
-        sum(numerator) filter (where breakdown in ('sepakat_ya', 'komdigi_saja')) as ministry_count
+        count(*) filter (where indicator_id = 'R1') as verdict_count,
+        sum(numerator) filter (where indicator_id = 'R1') as village_count,
+        min(denominator) filter (where indicator_id = 'R1') as denominator,
+        max(denominator) filter (where indicator_id = 'R1') as greatest_denominator,
+        sum(numerator) filter (
+            where indicator_id = 'R1' and breakdown in ('sepakat_ya', 'komdigi_saja')
+        ) as ministry_count,
+        max(numerator) filter (where indicator_id = 'K1') as covered_count,
+        max(denominator) filter (where indicator_id = 'K1') as covered_denominator
     from figure
-    where indicator_id = 'R1'
+    where indicator_id = 'R1' or (indicator_id = 'K1' and breakdown = '')
     group by period, place
 )
 
 select
     'parts' as what,
-    whole.indicator_id,
-    whole.period,
-    whole.place
-from whole
-inner join part
-    on
-        whole.indicator_id = part.indicator_id
-        and whole.indicator_version = part.indicator_version
-        and whole.period = part.period
-        and whole.place = part.place
+    whole_and_parts.indicator_id,
+    whole_and_parts.period,
+    whole_and_parts.place
+from whole_and_parts
 inner join declared
-    on whole.indicator_id = declared.indicator_id and whole.indicator_version = declared.version
+    on
+        whole_and_parts.indicator_id = declared.indicator_id
+        and whole_and_parts.indicator_version = declared.version
 where
-    part.numerator * whole.denominator <> whole.numerator * part.denominator
-    or mod(part.denominator, nullif(whole.denominator, 0)) <> 0
-    or part.denominator not between whole.denominator and whole.denominator * declared.breakdown_count
+    whole_and_parts.part_numerator * whole_and_parts.denominator
+    <> whole_and_parts.numerator * whole_and_parts.part_denominator
+    or mod(whole_and_parts.part_denominator, nullif(whole_and_parts.denominator, 0)) <> 0
+    or whole_and_parts.part_denominator
+    not between whole_and_parts.denominator and whole_and_parts.denominator * declared.breakdown_count
 
 union all
 
 select
     'K1 and K2' as what,
-    coalesce(k1.indicator_id, k2.indicator_id) as indicator_id,
-    coalesce(k1.period, k2.period) as period,
-    coalesce(k1.place, k2.place) as place
-from k1
-full outer join k2
-    on k1.period = k2.period and k1.place = k2.place and k1.breakdown = k2.breakdown
-where (k1.numerator + k2.numerator = k1.denominator and k1.denominator = k2.denominator) is not true
+    'K1' as indicator_id,
+    period,
+    place
+from covered_and_left
+where (covered_count + left_count = village_count and village_count = left_denominator) is not true
 
 union all
 
 select
     'R1' as what,
     'R1' as indicator_id,
-    verdict.period,
-    verdict.place
+    period,
+    place
 from verdict
-left join whole
-    on verdict.period = whole.period and verdict.place = whole.place and whole.indicator_id = 'K1'
 where
-    verdict.verdict_count <> 4
-    or verdict.village_count <> verdict.denominator
-    or verdict.denominator <> verdict.greatest_denominator
-    or verdict.ministry_count <> coalesce(whole.numerator, verdict.ministry_count)
-    or verdict.denominator <> coalesce(whole.denominator, verdict.denominator)
+    verdict_count > 0
+    and (
+        verdict_count <> 4
+        or village_count <> denominator
+        or denominator <> greatest_denominator
+        or ministry_count <> coalesce(covered_count, ministry_count)
+        or denominator <> coalesce(covered_denominator, denominator)
+    )
