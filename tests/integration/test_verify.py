@@ -18,7 +18,9 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from pantau import catalogue, ledger, release, seal, verify
-from pantau.audit import site
+from pantau.audit import releases, site
+from pantau.audit.records import Records
+from pantau.audit.tree import Tree
 from pantau.database import Connection
 from pantau.demo import Simulator
 from pantau.errors import PantauError
@@ -149,6 +151,31 @@ def test_what_another_contract_read_is_told_as_such_and_not_as_tampered(
         found = verify.look(connection, since_last=False, deep=True)
     assert found.failures == []
     assert found.of_other_contracts == 3
+
+
+def test_the_release_page_says_who_approved_alone_and_who_let_the_facts_go(
+    programme: str, tmp_path: Path
+) -> None:
+    with changed() as connection:
+        connection.execute(
+            "update ops.ledger set what = what || %s where kind = 'approval' and what ->> 'period' = %s",
+            [Jsonb({"alone": "nobody <b>else</b> is there"}), PERIOD],
+        )
+        (row,) = connection.execute(
+            "select build_id, version from ops.candidate where period = %s", [PERIOD]
+        ).fetchall()
+        told = {"build": row["build_id"], "rows": {}, "by": "sri", "why": "the disk is full"}
+        number = ledger.append(connection, "deletion", told)
+        records, paper = Records(connection), site._paper()
+        paper.moment = records.now
+        (this,) = [each for each in records.releases.values() if each["period"] == PERIOD]
+        with Tree(tmp_path / "audit") as tree:
+            releases.write(tree, paper, records, this)
+    text = (tmp_path / "audit" / PERIOD / f"v{row['version']}" / "index.html").read_text()
+    assert "sendirian: nobody &lt;b&gt;else&lt;/b&gt; is there" in text
+    assert "dihapus oleh sri" in text
+    assert f"#{number}" in text
+    assert "the disk is full" in text
 
 
 def head() -> int:
