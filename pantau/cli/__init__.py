@@ -9,11 +9,13 @@ import sys
 import traceback
 from contextlib import suppress
 
+import psycopg
 import typer
 from rich.console import Console
 from rich.text import Text
 
 from pantau.cli import delivery, looking, months, system
+from pantau.database import refused
 from pantau.errors import BlockedError, PantauError
 from pantau.visible import visible_lines
 
@@ -52,6 +54,11 @@ def main() -> None:
     except PantauError as error:
         _complain(str(error), "red")
         sys.exit(2 if isinstance(error, BlockedError) else 1)
+    except psycopg.OperationalError as error:
+        if error.sqlstate:  # the server answered, with something that nobody foresaw
+            raise
+        _complain(str(refused(error)), "red")
+        sys.exit(1)
     except SystemExit as ended:
         sys.exit(
             1 if ended.code == 2 else ended.code
