@@ -4,6 +4,7 @@ Promises: an answer speaks for exactly the figures, page and warnings that were 
 answered, when and what stands in the ledger; one answer counts once, whoever repeats the step.
 """
 
+import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -18,6 +19,7 @@ from pantau.progress import step
 from pantau.release import approvals
 from pantau.rounding import edge
 from pantau.settings import settings
+from pantau.visible import visible
 
 APPROVE, REFUSE = "Approve", "Refuse"
 _WARNINGS_SHOWN = 40
@@ -115,8 +117,8 @@ def question(shown: list[dict[str, Any]], acknowledged: list[str]) -> dict[str, 
         f"- How each figure came about: [audit pages]({settings.audit_url}/{page})",
         "",
         *[
-            f"- **{who}** does not approve this: it rests on the {entry['kind']} of delivery"
-            f" {entry['what']['delivery']} by the same person ({entry['what']['why']})"
+            f"- **{_literal(who)}** does not approve this: it rests on the {entry['kind']} of delivery"
+            f" {entry['what']['delivery']} by the same person ({_literal(entry['what']['why'])})"
             for who, its in decided.items()
             for entry in its
         ],
@@ -130,6 +132,11 @@ def question(shown: list[dict[str, Any]], acknowledged: list[str]) -> dict[str, 
         ],
     ]
     return {"subject": subject, "body": "\n".join(lines)}
+
+
+def _literal(text: str) -> str:
+    """What a person wrote, as it stands: nothing in it is a link or a mark of Markdown."""
+    return re.sub(r"([\\`*_\[\]()<>#|~!])", r"\\\1", visible(text))
 
 
 def _figures(context: dict[str, Any], published: dict[str, Any]) -> list[str]:

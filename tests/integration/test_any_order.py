@@ -347,6 +347,35 @@ def _check_approved(connection: Connection, row: dict[str, Any]) -> None:
         "select from ops.supersession where candidate_id = %s", [row["id"]]
     ).fetchone()
     assert superseded is None, "a superseded candidate is published"
+    _check_four_eyes(connection, row, given[0]["approver"])
+
+
+def _check_four_eyes(connection: Connection, row: dict[str, Any], approver: str) -> None:
+    """The month's list that it rests on would be the same without what its approver has decided since the version
+    before it."""
+    cutoff, before = (
+        connection.execute(
+            "select coalesce(max(b.cutoff), 0) as no from ops.candidate c join ops.build b on b.id = c.build_id"
+            " join ops.publication p on p.release_id = c.id where c.period = %s and c.version = %s",
+            [row["period"], version],
+        ).fetchall()[0]["no"]
+        for version in (row["version"], row["version"] - 1)
+    )
+    entries = connection.execute(
+        "select no, kind, what from ops.ledger where no <= %s and kind in ('rejection', 'reinstatement') order by no",
+        [cutoff],
+    ).fetchall()
+    came = connection.execute(
+        "select id from ops.delivery where (feed, period) = (%s, %s) and ledger_no <= %s order by ledger_no",
+        [DESA_4G, row["period"], cutoff],
+    ).fetchall()
+
+    def standing(counted: list[dict[str, Any]]) -> int | None:
+        rejected = {entry["what"]["delivery"]: entry["kind"] == "rejection" for entry in counted}
+        return next((each["id"] for each in reversed(came) if not rejected.get(each["id"])), None)
+
+    others = [entry for entry in entries if entry["no"] <= before or entry["what"]["by"] != approver]
+    assert standing(others) == standing(entries), f"{approver} has decided what {row['id']} rests on"
 
 
 def _check_quotes(connection: Connection, row: dict[str, Any]) -> None:

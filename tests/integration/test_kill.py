@@ -362,16 +362,13 @@ class Templates:
         return self.root / str(next(self.numbers))
 
     def undisturbed(self, work: str, name: str) -> Ended:
-        """The work from a template to its end: twice at a time, for killed ones share the machine too."""
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            folders = [copy(self.at(name), self._new()) for _ in range(AT_ONCE)]
-            one, two = pool.map(lambda folder: run(work, folder), folders)
-        assert (one.code, two.code) == (0, 0), one.told + two.told
-        assert one.left == two.left
-        for folder in folders:
-            assert not living(folder)
-            shutil.rmtree(folder)
-        return one
+        """The work from a template to its end."""
+        folder = copy(self.at(name), self._new())
+        ended = run(work, folder)
+        assert ended.code == 0, ended.told
+        assert not living(folder)
+        shutil.rmtree(folder)
+        return ended
 
     def survive(self, work: str, name: str, points: list[Point], wanted: dict[str, Any]) -> None:
         """Kill at every point, and tell of all those after which the work does not end as undisturbed."""

@@ -13,6 +13,7 @@ from pantau import ledger, release, roles, setup, upgrade, verify
 from pantau.database import Role, airflow_url, connect
 from pantau.errors import PantauError
 from pantau.landing import decide
+from pantau.release import asking
 from pantau.settings import settings
 from pantau.tables import altered
 from tests.administrator import connect as administrator
@@ -200,12 +201,17 @@ def test_a_build_that_is_no_rebuild_is_not_let_go(months: Marts) -> None:
 
 def test_who_decided_what_a_month_rests_on_does_not_approve_it(months: Marts) -> None:
     first, _ = deliver(DESA_4G, "2026-08")
-    decide(first, "rejection", "Siti", "their second file is the wrong one")
+    decide(first, "rejection", "Siti", "their [second](http://x) file is the wrong one")
     shown = candidate(months)
     with pytest.raises(PantauError, match="siti has decided what this release rests on") as caught:
         release.approve(shown, "siti", [])
     assert f"rejection of delivery {first}" in str(caught.value)
     assert "--alone --why" in str(caught.value)
+    (asked,) = asking.questions([shown[0]["id"]], ask=True)
+    told = asking.question(asked["conf"]["releases"], asked["conf"]["warnings"])
+    assert told is not None
+    assert f"- **siti** does not approve this: it rests on the rejection of delivery {first}" in told["body"]
+    assert r"their \[second\]\(http://x\) file" in told["body"]  # no link but our own
     assert release.approve(shown, "budi", []) == ["budi"]
     assert release.publish([shown[0]["id"]])
 

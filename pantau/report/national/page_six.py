@@ -95,7 +95,11 @@ def findings(source: Source) -> dict[str, Any]:
     ]
     counts = {kind: sum(f["severity"] == kind for f in every) for kind in _ORDER}
     title = words.say("findings.title", **counts) if every else words["findings"]["title_none"]
-    return {"title": title, "rows": rows, "rules": words.say("findings.rules", **source.context["checks"])}
+    checks = source.context["checks"]
+    told = [words.say("findings.rules", passed=checks["passed"], rules=checks["rules"])]
+    if checks["not_applicable"]:
+        told.append(words.say("findings.not_applicable", count=checks["not_applicable"]))
+    return {"title": title, "rows": rows, "rules": " ".join(told)}
 
 
 def title(source: Source) -> str:

@@ -364,6 +364,11 @@ def test_quality_tells_every_feed_and_finding():
     assert shown["feeds"]["rows"][0]["late"] == "◇\u00a0memakai Sep 2026"
     assert shown["feeds"]["rows"][1]["late"] == "▲\u00a0terlambat 2 hari"
     assert [f["severity"] for f in shown["findings"]["rows"]].count("▲\u00a0peringatan") == 2
+    assert shown["findings"]["rules"] == "111 dari 119 pemeriksaan lulus."
+    there.context["checks"]["not_applicable"] = 7
+    assert page_six.findings(there)["rules"].endswith(
+        " 7 lagi tidak ada pembandingnya, jadi tidak dihitung lulus."
+    )
     clean = source(findings=[], feeds=[f for f in SAMPLE["feeds"] if f["how"] == "effective"])
     assert page_six.title(clean) == (
         "Tidak ada kiriman yang jatuh tempo bulan ini. Temuan yang perlu ditangani: 0."
