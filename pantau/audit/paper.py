@@ -24,6 +24,7 @@ from pantau.landing import path_of
 from pantau.periods import JAKARTA
 from pantau.release.figures import exact_difference
 from pantau.report.wording import NOTHING, Words
+from pantau.rounding import ALL
 from pantau.settings import settings
 
 HERE = Path(__file__).parent
@@ -157,8 +158,12 @@ class Paper:
             return NOTHING
         if definition["kind"] != "ratio_pct":
             return self.number(figure["value"], definition["decimals"])
-        parts = figure["numerator"], figure["denominator"]
-        return self.words.per_cent(figure["value"], *parts, definition["decimals"]) + "\u00a0%"
+        value, decimals = figure["value"], definition["decimals"]
+        if value in (0, ALL):  # of all others the text is remembered
+            return (
+                self.words.per_cent(value, figure["numerator"], figure["denominator"], decimals) + "\u00a0%"
+            )
+        return self.number(value, decimals) + "\u00a0%"
 
     def month(self, period: str, short: bool = False) -> str:
         """`Oktober 2026`, `Okt 2026`."""

@@ -139,11 +139,12 @@ class _Refused:
         self._villages = [
             rows_of.refused_villages(records.connection, s.reading_id) if named else {} for s in behind.own
         ]
+        self._any = frozenset().union(*self._villages)
         self._pages: list[str] = []
 
     def marked(self, village: str, text: str) -> str:
         """The text of a row, with a mark in each cell that leads to a refusal."""
-        if not any(village in its for its in self._villages):
+        if village not in self._any:
             return text
         cells = text.split(CELL)
         for n, (source, its) in enumerate(zip(self._own, self._villages, strict=True), self._first):

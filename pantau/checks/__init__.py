@@ -272,19 +272,21 @@ def _check(chosen: Callable[[Connection], tuple[_Subject, list[Rule], list[str]]
 
 def _run(subject: _Subject, rules: list[Rule], skipped: list[str], digest: str) -> CheckOutcome:
     with connect(subject.role, subject.options) as connection:
+        idle = _not_applicable(connection, subject, rules)
+        asked = [rule for rule in rules if rule.id not in idle]
         with ThreadPoolExecutor(1) as beside:  # the database does both at once
-            taking = beside.submit(_take_evidence, connection, rules)
-            verdicts = engine.judge(rules, subject.role, subject.options)
-        _compare(connection, rules, verdicts, taking.result())
+            taking = beside.submit(_take_evidence, connection, asked)
+            verdicts = engine.judge(asked, subject.role, subject.options)
+        _compare(connection, asked, verdicts, taking.result())
         # A new transaction: the ledger's head has to be read afresh, not from the evidence's snapshot.
         locks.take(connection, Lock.CHECK, subject.border, subject.number)
         if outcome := _recorded(connection, subject, digest):
             return outcome
-        return _record(connection, subject, rules, skipped, digest)
+        return _record(connection, subject, rules, idle, skipped, digest)
 
 
 def _not_applicable(connection: Connection, subject: _Subject, rules: list[Rule]) -> set[str]:
-    """The rules that would compare with what is not there, so that they hold whatever the data says."""
+    """The rules that would compare with what is not there: they are not asked, for they say nothing without it."""
     asked = frozenset().union(*(rule.compares_with for rule in rules))
     there = {name for name in ("previous", "replaced") if getattr(subject.compared, name)}
     if subject.border == "marts" and "previous" in asked:
@@ -339,7 +341,12 @@ def _compare(
 
 
 def _record(
-    connection: Connection, subject: _Subject, rules: list[Rule], skipped: list[str], digest: str
+    connection: Connection,
+    subject: _Subject,
+    rules: list[Rule],
+    idle: set[str],
+    skipped: list[str],
+    digest: str,
 ) -> CheckOutcome:
     """Write the check run, its rules, results, findings and evidence, and their entry in the ledger."""
     failed = {
@@ -351,7 +358,6 @@ def _record(
         )
     }
     run = ledger.new_id(connection, "check_run")
-    idle = _not_applicable(connection, subject, rules) - failed.keys()
     number = ledger.append(connection, "check", {
         "run": run, "border": subject.border, "feed": subject.feed,
         "reading": subject.reading_id, "build": subject.build_id, "known": subject.known,
