@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from pantau import clock, ledger, seal
+from pantau import clock, seal
 from pantau.audit.paper import bytes_path
 from pantau.audit.rows import Fact, rows_by_region
 from pantau.audit.trace import registers_of
@@ -30,7 +30,12 @@ def absent(number: int) -> Row:
 class Records:
     """The tables of schema `ops`. The connection's transaction must be one snapshot."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, entries: list[Row]) -> None:
+        """All of it.
+
+        Args:
+            entries: the ledger's, from the same snapshot.
+        """
         self.connection = connection
         self.now: datetime = clock.now(connection)
         self.failing: dict[str, dict[str, int]] = {}  # by period and rule; filled in by who asks
@@ -41,7 +46,7 @@ class Records:
         self._registers: dict[str, dict[str, list[Row]]] = {}
         self._names: dict[int | None, dict[str, str]] = {}
         self._labels: dict[int, dict[str, str]] = {}
-        self.entries = ledger.entries(connection)
+        self.entries = list(entries)
         while self.entries and self.entries[-1]["kind"] == "pages":
             self.entries.pop()  # of these very pages: telling of it would change them, for ever
         self._numbered = {entry["no"]: entry for entry in self.entries}

@@ -41,9 +41,10 @@ def write(*, everything: bool = False, whole: bool = False) -> tuple[Path, list[
         with connect(Role.PUBLISHER) as connection, _tree(lock, everything=everything) as tree:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
-            found = verify.look(connection, since_last=not whole)
+            entries = ledger.entries(connection)
+            found = verify.look(connection, since_last=not whole, entries=entries)
             failures = found.failures
-            _write(tree, Records(connection), failures)
+            _write(tree, Records(connection, entries), failures)
         with connect(Role.PUBLISHER) as connection:
             verify.note(connection, found)
         where = folder().relative_to(settings.out.parent) / "index.html"

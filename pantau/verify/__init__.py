@@ -112,9 +112,15 @@ def note(connection: Connection, found: Verification) -> None:
     ledger.append(connection, "verification", what)
 
 
-def look(connection: Connection, *, since_last: bool, deep: bool = False) -> Verification:
-    """Verify everything, or of contents what came since the last verification; nothing is noted."""
-    entries = ledger.entries(connection)
+def look(
+    connection: Connection, *, since_last: bool, deep: bool = False, entries: list[Entry] | None = None
+) -> Verification:
+    """Verify everything, or of contents what came since the last verification; nothing is noted.
+
+    Args:
+        entries: the ledger's, where the caller has them from the same snapshot.
+    """
+    entries = ledger.entries(connection) if entries is None else entries
     accepted = acceptances(entries)
     held = next((e for e in reversed(entries) if e["kind"] == "verification"), None)
     since = int(held["what"]["through"]) if held and since_last else 0

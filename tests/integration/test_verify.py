@@ -166,7 +166,7 @@ def test_the_release_page_says_who_approved_alone_and_who_let_the_facts_go(
         ).fetchall()
         told = {"build": row["build_id"], "rows": {}, "by": "sri", "why": "the disk is full"}
         number = ledger.append(connection, "deletion", told)
-        records, paper = Records(connection), site._paper()
+        records, paper = Records(connection, ledger.entries(connection)), site._paper()
         paper.moment = records.now
         (this,) = [each for each in records.releases.values() if each["period"] == PERIOD]
         with Tree(tmp_path / "audit") as tree:
