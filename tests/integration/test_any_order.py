@@ -405,7 +405,7 @@ def _run(machine: type[Publication], postgres: str, folder: Path, examples: int,
 def test_whatever_the_order_what_is_published_was_approved_and_no_month_is_stuck(
     postgres: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    _run(Publication, postgres, tmp_path_factory.mktemp("any"), 8, 12)
+    _run(Publication, postgres, tmp_path_factory.mktemp("any"), 6, 12)
 
 
 if WITH_DBT:  # half an hour: by hand

@@ -37,10 +37,13 @@ def test_each_is_checked_by_itself_and_waits_for_the_migration(name: str) -> Non
     service = OURS[name]
     if PROCESSES[name].ends:
         assert service["depends_on"] == {"database": {"condition": "service_healthy"}}
-        assert service["restart"] == "on-failure"
+        assert service["restart"] == "no"  # else one that cannot end well hangs `up` without a word
         return
     assert service["healthcheck"]["test"] == ["CMD", "pantau", "process", name, "--check"]
-    assert service["depends_on"] == {"init": {"condition": "service_completed_successfully"}}
+    assert service["depends_on"] == {
+        "database": {"condition": "service_healthy"},  # by this it is stopped last
+        "init": {"condition": "service_completed_successfully"},
+    }
     assert service["restart"] == "unless-stopped"
 
 
