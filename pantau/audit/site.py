@@ -5,11 +5,15 @@ written once.
 """
 
 import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from pantau import catalogue, ledger, locks, verify
 from pantau.audit import deliveries, findings, overview, releases
@@ -38,20 +42,40 @@ def write(*, everything: bool = False, whole: bool = False) -> tuple[Path, list[
     """
     with connect(Role.PUBLISHER) as lock, step("audit", "pages") as done:
         locks.take(lock, Lock.PAGES)
-        with connect(Role.PUBLISHER) as connection, _tree(lock, everything=everything) as tree:
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            connection.read_only = True
+        with (
+            _snapshot() as connection,
+            _tree(lock, everything=everything) as tree,
+            ThreadPoolExecutor(1) as beside,  # the database hashes while the pages are written
+        ):
             entries = ledger.entries(connection)
-            found = verify.look(connection, since_last=not whole, entries=entries)
-            failures = found.failures
-            _write(tree, Records(connection, entries), failures)
+            row = connection.execute("select pg_export_snapshot() as name").fetchone()
+            assert row is not None
+            looking = beside.submit(_look, row["name"], entries, whole)
+            _write(tree, Records(connection, entries), lambda: looking.result().failures)
+        found = looking.result()
         with connect(Role.PUBLISHER) as connection:
             verify.note(connection, found)
         where = folder().relative_to(settings.out.parent) / "index.html"
         done.note = f"{tree.written:,} written, {tree.kept:,} as before: {where}" + (
-            f"; {len(failures)} thing(s) do not hold" if failures else ""
+            f"; {len(found.failures)} thing(s) do not hold" if found.failures else ""
         )
-    return folder() / "index.html", failures
+    return folder() / "index.html", found.failures
+
+
+@contextmanager
+def _snapshot(name: str = "") -> Iterator[Connection]:
+    """A connection that reads one snapshot of the database: that of this name, where one is given."""
+    with connect(Role.PUBLISHER) as connection:
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        if name:
+            connection.execute(sql.SQL("set transaction snapshot {}").format(sql.Literal(name)))
+        yield connection
+
+
+def _look(snapshot: str, entries: list[dict[str, Any]], whole: bool) -> verify.Verification:
+    with _snapshot(snapshot) as connection:
+        return verify.look(connection, since_last=not whole, entries=entries)
 
 
 def _tree(lock: Connection, *, everything: bool) -> Tree:
@@ -67,7 +91,7 @@ def _tree(lock: Connection, *, everything: bool) -> Tree:
     return Tree(folder(), everything=everything, is_known=lambda digest: digest in known, seal=seal)
 
 
-def _write(tree: Tree, records: Records, failures: list[verify.Failure]) -> None:
+def _write(tree: Tree, records: Records, failures: Callable[[], list[verify.Failure]]) -> None:
     paper = _paper()
     paper.moment = records.now
     paper.write_assets(tree.copy)
@@ -82,7 +106,7 @@ def _write(tree: Tree, records: Records, failures: list[verify.Failure]) -> None
     overview.write_ledger(tree, paper, records)
     for period in records.periods:
         overview.write_period(tree, paper, records, period)
-    overview.write_index(tree, paper, records, failures)
+    overview.write_index(tree, paper, records, failures())
 
 
 def _search(records: Records) -> str:
