@@ -85,7 +85,8 @@ def rows(
 def _copied(connection: Connection, statement: sql.Composed) -> Iterator[memoryview]:
     """The lines of a COPY to stdout, as libpq gives them: one row each. What psycopg does beside, row by row (it waits,
     and wraps), costs as much again as the hash, over millions of rows."""
-    server, status = connection.pgconn, pq.ExecStatus
+    server, status, waiting = connection.pgconn, pq.ExecStatus, select.poll()
+    waiting.register(server.socket, select.POLLIN)
     begun = server.exec_(statement.as_bytes(connection))
     if begun.status != status.COPY_OUT:
         raise error_from_result(begun)
@@ -93,7 +94,7 @@ def _copied(connection: Connection, statement: sql.Composed) -> Iterator[memoryv
         if got[0]:
             yield got[1]
         else:  # not there yet; Ctrl-C is heard here
-            select.select([server.socket], [], [])
+            waiting.poll()
             server.consume_input()
     ended = server.get_result()
     while server.get_result():

@@ -7,8 +7,9 @@ Changes in the database are made as an owner of the tables would make them, past
 
 import os
 import random
+import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from psycopg.types.json import Jsonb
 from pantau import catalogue, ledger, release, seal, verify
 from pantau.audit import releases, site
 from pantau.audit.records import Records
+from pantau.audit.trace import trace
 from pantau.audit.tree import Tree
 from pantau.database import Connection
 from pantau.demo import Simulator
@@ -153,8 +155,8 @@ def test_what_another_contract_read_is_told_as_such_and_not_as_tampered(
     assert found.of_other_contracts == 3
 
 
-def test_the_release_page_says_who_approved_alone_and_who_let_the_facts_go(
-    programme: str, tmp_path: Path
+def test_pages_and_trace_say_who_approved_alone_and_who_let_the_facts_go(
+    programme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with changed() as connection:
         connection.execute(
@@ -171,6 +173,9 @@ def test_the_release_page_says_who_approved_alone_and_who_let_the_facts_go(
         (this,) = [each for each in records.releases.values() if each["period"] == PERIOD]
         with Tree(tmp_path / "audit") as tree:
             releases.write(tree, paper, records, this)
+        monkeypatch.setattr("pantau.audit.trace.connect", lambda _: nullcontext(connection))
+        way = trace(f"K2.00@{PERIOD}/v{row['version']}")
+    assert re.search(rf"facts +deleted by sri on .* \(entry {number}\): the disk is full", way)
     text = (tmp_path / "audit" / PERIOD / f"v{row['version']}" / "index.html").read_text()
     assert "sendirian: nobody &lt;b&gt;else&lt;/b&gt; is there" in text
     assert "dihapus oleh sri" in text
