@@ -196,20 +196,14 @@ class Publication(RuleBasedStateMachine):
         _told(self._publish(waiting))
 
     def _reject_newest(self, month: str, who: str) -> None:
-        newest = max((each for each, rejected in self.standing[month].items() if not rejected), default=None)
-        if newest is not None:
-            decide(newest, "rejection", who, "drawn")
-            self.standing[month][newest] = True
-            _told(self._close(month))
-
-    @rule(
-        of=st.tuples(shown, shown), months=st.tuples(*[st.sampled_from(MONTHS)] * 2), who=st.sampled_from(PEOPLE),
-        what=st.tuples(*[st.sampled_from(["close", "approve", "publish", "withdraw"])] * 2),
-    )  # fmt: skip
-    def two_at_once(self, of: Any, months: Any, who: str, what: Any) -> None:
-        """Two commands that meet at the lock of releases: each has looked around before either goes on."""
-        commands = [self._commands(o, m, who)[w] for o, m, w in zip(of, months, what, strict=True)]
-        note(f"{what}: {_together(commands)}")
+        """Somebody rejects what has just come, and would publish what is left."""
+        newest = self._arrive(month)
+        decide(newest, "rejection", who, "drawn")
+        self.standing[month][newest] = True
+        _told(self._close(month))
+        waiting = _waiting(month)
+        _told(self._approve(waiting, who))
+        _told(self._publish(waiting))
 
     # ------------------------------------------------------------ what always holds
 
