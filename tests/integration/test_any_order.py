@@ -44,7 +44,18 @@ from tests.integration.conftest import DESA_3T, DESA_4G, WILAYAH, Stage, bring_r
 
 MONTHS = ("2026-07", "2026-08", "2026-09")
 PEOPLE = ("siti", "budi")
-BETWEEN = ("nothing", "arrive", "renew", "renew", "restate", "restate", "reject", "withdraw", "rebuild")
+BETWEEN = (
+    "nothing",
+    "arrive",
+    "renew",
+    "renew",
+    "restate",
+    "restate",
+    "reject",
+    "reject",
+    "withdraw",
+    "rebuild",
+)
 WITH_DBT = bool(os.environ.get("PANTAU_WITH_DBT"))
 Command = Callable[[], object]
 
@@ -204,6 +215,15 @@ class Publication(RuleBasedStateMachine):
         waiting = _waiting(month)
         _told(self._approve(waiting, who))
         _told(self._publish(waiting))
+
+    @rule(
+        of=st.tuples(shown, shown), months=st.tuples(*[st.sampled_from(MONTHS)] * 2), who=st.sampled_from(PEOPLE),
+        what=st.tuples(*[st.sampled_from(["close", "approve", "publish", "withdraw"])] * 2),
+    )  # fmt: skip
+    def two_at_once(self, of: Any, months: Any, who: str, what: Any) -> None:
+        """Two commands that meet at the lock of releases: each has looked around before either goes on."""
+        commands = [self._commands(o, m, who)[w] for o, m, w in zip(of, months, what, strict=True)]
+        note(f"{what}: {_together(commands)}")
 
     # ------------------------------------------------------------ what always holds
 
