@@ -190,10 +190,25 @@ def is_missing(error: psycopg.OperationalError) -> bool:
     return "database" in str(error) and "does not exist" in str(error)
 
 
+def lost(error: psycopg.OperationalError) -> PantauError | None:
+    """What to tell a person whose command the server left, or never let in; None where it answered otherwise."""
+    timed_out = isinstance(error, psycopg.errors.ConnectionTimeout)
+    if error.pgconn or timed_out or "failed to resolve" in str(error):  # while connecting
+        return refused(error)
+    if error.sqlstate and not error.sqlstate.startswith(("08", "57P")):  # 57P: it is stopping, or starting
+        return None
+    told = (str(error).strip() or "it says nothing").splitlines()[0]
+    return PantauError(
+        f"The database went away: {told}",
+        next_step="Nothing half-done is left: each step is one transaction. `pantau doctor` says whether the database"
+        " is up; then run the same command again, and it goes on from there.",
+    )
+
+
 def refused(error: psycopg.OperationalError, role: Role | None = None, url: str = "") -> PantauError:
     """What to tell a person whom the server does not let in; with a role, one whom it does not let take that."""
     parts = urlsplit(url or _url(role))
-    told = str(error).strip().splitlines()[0].split("FATAL:")[-1].strip()
+    told = (str(error).strip() or "it says nothing").splitlines()[0].split("FATAL:")[-1].strip()
     if role:
         next_step = (
             "The roles are made by the set-up: `pantau migrate`, with PANTAU_OWNER_URL. A person is granted one by"

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pantau.cli import delivery, looking, months, system
-from pantau.database import refused
+from pantau.database import lost
 from pantau.errors import BlockedError, PantauError
 from pantau.visible import visible_lines
 
@@ -55,9 +55,9 @@ def main() -> None:
         _complain(str(error), "red")
         sys.exit(2 if isinstance(error, BlockedError) else 1)
     except psycopg.OperationalError as error:
-        if error.sqlstate:  # the server answered, with something that nobody foresaw
+        if (told := lost(error)) is None:
             raise
-        _complain(str(refused(error)), "red")
+        _complain(str(told), "red")
         sys.exit(1)
     except SystemExit as ended:
         sys.exit(

@@ -5,12 +5,14 @@ import re
 from html import unescape
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from pantau import ledger
 from pantau.audit import site, trace
 from pantau.landing import path_of
 from pantau.read import read
+from pantau.settings import settings
 from tests.administrator import connect
 from tests.integration.test_landing import bring
 
@@ -85,3 +87,19 @@ def test_a_ledger_with_a_missing_entry_says_which_and_leads_nobody_astray(delive
     assert f"PUTUS pada entri {gone}" in shown("ledger/index.html")
     page = shown(f"deliveries/{delivery}.html")
     assert f"#{gone} waktu TIDAK ADA" in page  # of the reading; not the moment of the entry after it
+
+
+def test_pages_whose_verification_breaks_off_are_not_put_in_place(
+    delivery: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = {p: p.read_bytes() for p in site.folder().rglob("*.html")}
+    bring(settings.var.parent, "kode,nama\n13,Sumatera Barat\n", period="2025-03")
+
+    def broken(*_: object, **__: object) -> None:
+        raise psycopg.errors.DiskFull("no space left")
+
+    monkeypatch.setattr(site.verify, "look", broken)  # it looks in a thread of its own
+    with pytest.raises(psycopg.errors.DiskFull):
+        site.write()
+    assert {p: p.read_bytes() for p in site.folder().rglob("*.html")} == before
+    assert not list(settings.out.glob(".audit*"))

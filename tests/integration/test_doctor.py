@@ -13,7 +13,8 @@ import psycopg
 import pytest
 
 from pantau import roles, runner, setup, upgrade
-from pantau.database import airflow_url
+from pantau.database import Role, airflow_url, lost
+from pantau.database import connect as connect_as
 from pantau.demo import Simulator
 from pantau.doctor import address as reach
 from pantau.doctor import database as inside
@@ -85,6 +86,22 @@ def test_from_nothing_to_up_to_date_and_again(airflow: None, database: str) -> N
     with connect() as connection:
         row = connection.execute("select count(*) as n from ops.delivery").fetchone()
         assert row == {"n": 0}
+
+
+def test_a_database_that_goes_away_is_told_as_that_and_what_it_says_otherwise_is_not(database: str) -> None:
+    with connect_as(Role.READER) as connection, connect() as administrator:
+        administrator.execute("select pg_terminate_backend(%s)", [connection.info.backend_pid])
+        with pytest.raises(psycopg.OperationalError) as caught:
+            connection.execute("select 1")
+    told = lost(caught.value)
+    assert told is not None
+    assert "The database went away: terminating connection" in told.what
+    assert "the same command again" in told.next_step
+    with pytest.raises(psycopg.OperationalError) as caught:
+        psycopg.connect("postgresql://nobody@nowhere.invalid/pantau")
+    assert "nowhere.invalid" in str(lost(caught.value))
+    full = psycopg.errors.DiskFull("could not extend file")
+    assert lost(full) is None  # the server's own words, with what it was doing, are for the one who mends it
 
 
 def test_without_a_database_it_says_where_it_looked() -> None:
