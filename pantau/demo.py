@@ -23,6 +23,7 @@ from pantau.close import plan
 from pantau.database import Role, connect
 from pantau.errors import PantauError
 from pantau.periods import JAKARTA
+from pantau.release.outlook import likely_missed
 from pantau.report.files import path_of
 from pantau.runner import Runner
 from pantau.settings import settings
@@ -274,26 +275,27 @@ def _end(table: TellTable) -> None:
         for row in rows:
             if row["reason"] == "opening":
                 continue
-            on = [i["id"] for i in row["context"]["indicators"] if i["target"] and i["target"]["on_track"]]
-            off = [
-                i["id"] for i in row["context"]["indicators"] if i["target"] and not i["target"]["on_track"]
-            ]
+            context = row["context"]
+            planned = [i for i in context["indicators"] if i["target"]]
+            on = [i["id"] for i in planned if i["target"]["on_track"]]
+            off = [i["id"] for i in planned if not i["target"]["on_track"]]
+            missed = likely_missed(context)
             gate = checks.gate(connection, row["build_id"])
             told = "/".join(str(len(found)) for found in (gate.critical, gate.warnings, gate.infos))
             lines.append(
                 [
-                    row["period"], f"v{row['version']}", row["release_hash"][:12], " ".join(on) or "-",
-                    " ".join(off) or "-", told,
+                    row["period"], f"v{row['version']}", row["release_hash"][:12],
+                    *(" ".join(ids) or "-" for ids in (on, off, missed)), told,
                     settings.out.name + "/" + str(path_of(row["period"], row["version"], "id")),
                 ]
             )  # fmt: skip
         opening = [row["period"] for row in rows if row["reason"] == "opening"]
         if opening:
             lines.insert(
-                0, [f"{opening[0]}..{opening[-1]}", "v1", "", "", "", "", "opening history: no page"]
+                0, [f"{opening[0]}..{opening[-1]}", "v1", "", "", "", "", "", "opening history: no page"]
             )
     table(
         "Published (findings: critical/warning/info)",
-        ["period", "release", "hash", "on track", "off track", "findings", "report"],
+        ["period", "release", "hash", "on track", "off track", "likely to miss", "findings", "report"],
         lines,
     )

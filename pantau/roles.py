@@ -109,7 +109,7 @@ def _make(connection: _Server) -> None:
     for name, owner in wanted.items():
         if name not in there:
             _own(connection, [owner])
-            statement = sql.SQL("create database {} owner {} encoding 'UTF8'")
+            statement = sql.SQL("create database {} owner {} encoding 'UTF8' template template0")
             connection.execute(statement.format(sql.Identifier(name), sql.Identifier(owner)))
 
 

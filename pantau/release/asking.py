@@ -17,6 +17,7 @@ from pantau.errors import PantauError
 from pantau.locks import Lock
 from pantau.progress import step
 from pantau.release import approvals
+from pantau.release.outlook import likely_missed
 from pantau.rounding import edge
 from pantau.settings import settings
 from pantau.visible import visible
@@ -143,14 +144,18 @@ def _figures(context: dict[str, Any], published: dict[str, Any]) -> list[str]:
     if "indicators" not in context:
         return []
     now = {each["id"]: each for each in published.get("indicators", [])}
+    missed = likely_missed(context)
     lines = ["| indicator | figure | published now | since last month | target |", "|---|---|---|---|---|"]
     for each in context["indicators"]:
         unit = "" if each["value"] is None else f" {each['unit']['en']}"
         moved = _number(each["change"]["value"]) if each["change"] else "–"
+        if each["change"] and Decimal(each["change"]["value"]) > 0:
+            moved = f"+{moved}"
         target = each["target"]
         way = "–"
         if target:
             track = "on track" if target["on_track"] else "**off** track"
+            track += ", **likely to miss**" if each["id"] in missed else ""
             way = f"{_number(target['value'])} by {target['deadline']}, {track}"
         lines.append(
             f"| {each['id']} {each['name']['en']} | {_value(each, 'not delivered')}{unit}"

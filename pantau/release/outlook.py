@@ -4,6 +4,7 @@ Promise: a reader can work them out again from the published figures alone; what
 this one stands beside what it came to.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date
 from decimal import Decimal
@@ -13,6 +14,7 @@ from pantau import periods
 from pantau.release import forecast
 from pantau.release.figures import Closing, starts_anew
 
+UNLIKELY = Decimal("0.5")  # a target less likely than this is expected to be missed
 PAST = 6  # earlier months whose forecasts of this one are shown
 _SOURCE = "Hyndman & Athanasopoulos, Forecasting: Principles and Practice, 3rd ed., 5.2, 5.5"
 
@@ -30,6 +32,12 @@ def forecasts(closing: Closing, indicators: list[dict[str, Any]]) -> list[dict[s
         if last > closing.period and len(values) > forecast.CHANGES:
             made.append(_forecast(closing, indicator, values, last))
     return made
+
+
+def likely_missed(context: Mapping[str, Any]) -> list[str]:
+    """The indicators of a page that are forecast to miss their targets, whatever their plan says today."""
+    made = context.get("forecast") or []
+    return [each["indicator"] for each in made if Decimal(each["probability"]) < UNLIKELY]
 
 
 def _last_month(deadline: str) -> str:

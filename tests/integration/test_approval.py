@@ -60,6 +60,22 @@ def test_the_form_shows_figures_warnings_and_hashes(waiting: list[dict[str, Any]
         assert text in asked["body"], text
 
 
+def test_the_form_says_what_is_forecast_to_miss_and_which_way_it_went() -> None:
+    target = {"value": "100", "deadline": "2026-12-31", "on_track": True}
+    shown = {"unit": {"en": "villages"}, "kind": "count", "decimals": 0, "value": "6000", "target": target}
+    indicators = [
+        {"id": name, "name": {"en": name}, "change": {"value": change}, **shown}
+        for name, change in (("K7", "1284"), ("K8", "0"), ("K9", "-1268"))
+    ]
+    forecast = [{"indicator": "K7", "probability": "0.49"}, {"indicator": "K8", "probability": "0.50"}]
+    _, _, *rows, _ = asking._figures({"indicators": indicators, "forecast": forecast}, {})
+    assert [row.split(" | ")[3:] for row in rows] == [
+        ["+1,284", "100 by 2026-12-31, on track, **likely to miss** |"],
+        ["0", "100 by 2026-12-31, on track |"],
+        ["-1,268", "100 by 2026-12-31, on track |"],
+    ]
+
+
 def test_an_approval_is_kept_with_who_when_and_what_and_publishes(waiting: list[dict[str, Any]]) -> None:
     assert asking.answer(waiting, [RULE], given("Approve"), "run 1") == [waiting[0]["id"]]
     (approval,) = kept("approval")

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from pantau import periods
+from pantau.release.outlook import likely_missed
 from pantau.report.scale import Point
 from pantau.report.svg import Chart
 from pantau.report.wording import NOTHING, Words
@@ -21,7 +22,6 @@ COVERED, LEFT = "K1", "K2"  # the two indicators that the answer and the map spe
 SITES, BUDGET, OBLIGATIONS, CLAIMS = "K3", "K12", "K15", "R1"
 TILES = (COVERED, LEFT, SITES, BUDGET, OBLIGATIONS)  # of page one, in its order
 VERDICTS = ("sepakat_ya", "operator_saja", "komdigi_saja", "sepakat_tidak")  # of R1
-UNLIKELY = Decimal("0.5")  # a target less likely than this is expected to be missed
 CARRIED = "\u00a0◇"  # beside every number that stands on a delivery of an earlier month
 
 Indicator = Mapping[str, Any]
@@ -129,8 +129,7 @@ class Source:
 
     def is_missed(self, name: str) -> bool:
         """Whether the indicator is forecast to miss its target; False where no forecast is made."""
-        made = self.forecast(name)
-        return made is not None and Decimal(made["probability"]) < UNLIKELY
+        return name in likely_missed(self.context)
 
     def mark(self, name: str) -> str:
         """` ◇` where the indicator stands on a delivery of an earlier month, else nothing."""
