@@ -478,7 +478,7 @@ def test_whatever_the_order_what_is_published_was_approved_and_no_month_is_stuck
     _run(Publication, postgres, tmp_path_factory.mktemp("any"), 15, 12)
 
 
-if WITH_DBT:  # half an hour: by hand
+if WITH_DBT:  # ten minutes: by hand
 
     def test_with_dbt_too(
         postgres: str,
@@ -487,4 +487,4 @@ if WITH_DBT:  # half an hour: by hand
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         PublicationWithDbt.stage = Stage(simulator)
-        _run(PublicationWithDbt, postgres, tmp_path_factory.mktemp("dbt"), 3, 12)
+        _run(PublicationWithDbt, postgres, tmp_path_factory.mktemp("dbt"), 12, 12)
