@@ -8,8 +8,9 @@ from typing import Any
 
 from pantau import catalogue, clock, ledger, periods, warehouse
 from pantau.database import Connection, Role, connect
-from pantau.errors import PantauError
+from pantau.errors import BlockedError, PantauError
 from pantau.progress import log
+from pantau.release import approvals
 
 BEGIN = (
     "Nothing closes by itself yet: close the opening history first (`pantau close 2025-01..2026-07 --opening`), or "
@@ -106,7 +107,8 @@ def _published_within(connection: Connection, first: str, last: str) -> str | No
 def _approved(connection: Connection) -> dict[str, Any] | None:
     """The build, with the decision it was made under, whose approved releases wait to be published.
 
-    One whose month lacks an input by now (its delivery was rejected) cannot be closed, and keeps no other waiting.
+    One whose month lacks an input by now (its delivery was rejected) cannot be closed, and one against which something
+    was found after its approval cannot be published: neither keeps another month waiting.
     """
     rows = connection.execute(
         "select distinct b.id, b.first_period as first, b.last_period as last, b.purpose, b.without,"
@@ -125,10 +127,28 @@ def _approved(connection: Connection) -> dict[str, Any] | None:
             connection, row["first"], row["last"], cutoff=head, without=row["without"]
         )
         lacks = [m for m in missing if catalogue.feed(m.feed).without == "wait"]
-        if not lacks:
+        if lacks:
+            log.info("build %s is approved, and its month is no longer complete: %s", build, lacks[0].why)
+        elif came := _come_since(connection, build):
+            log.info("build %s is approved, and not published: %s", build, came)
+        else:
             return row
-        log.info("build %s is approved, and its month is no longer complete: %s", build, lacks[0].why)
     return None
+
+
+def _come_since(connection: Connection, build: int) -> str:
+    """What was found against a build after its releases were approved, in words; nothing where that is nothing."""
+    rows = connection.execute(
+        "select r.period, r.version, a.acknowledged from ops.release r join ops.approval a on a.release_id = r.id"
+        " where r.build_id = %s and not r.superseded order by r.period",
+        [build],
+    ).fetchall()
+    try:
+        left = [rule for row in rows for rule in approvals.open_warnings(connection, build, **row)]
+    except BlockedError as error:
+        return error.what
+    again = f"`pantau approve {rows[0]['period']} --acknowledge`" if left else ""
+    return f"{len(left)} warning(s) came after its approval; {again} lets them stand" if left else ""
 
 
 @dataclass(frozen=True)
@@ -181,7 +201,7 @@ def _is_open(
     """
     if last is None:
         return True
-    cutoff, needed = last["cutoff"], _needed(connection, last["register_version_ids"], period)
+    cutoff, needed = last["cutoff"], warehouse.needed_feeds(connection, last["register_version_ids"], period)
     if any(n["no"] > cutoff and n["feed"] in needed and n["period"] <= period for n in news):
 
         def own(at: int) -> set[warehouse.Input]:
@@ -213,20 +233,6 @@ def _news(connection: Connection) -> list[dict[str, Any]]:
         " where kind in ('delivery', 'reading', 'rejection', 'reinstatement')"
         " and no > (select coalesce(min(cutoff), 0) from ops.build)"
     ).fetchall()
-
-
-def _needed(connection: Connection, registers: list[int], period: str) -> set[str]:
-    """The feeds that the indicators in force in a month need, by the registers of a build."""
-    row = connection.execute(
-        "select rows from ops.register_version where id = any(%s) and name = 'indicator_register'",
-        [registers],
-    ).fetchone()
-    in_force = [
-        d
-        for d in (row["rows"] if row else [])
-        if d["valid_from"] <= period and not (d["valid_to"] and d["valid_to"] <= period)
-    ]
-    return {feed for d in in_force for feed in d["needs_feeds"].split(";")}
 
 
 def _wait(period: str, missing: warehouse.Missing, now: datetime) -> Wait:

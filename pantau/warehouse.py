@@ -168,6 +168,20 @@ def register_versions(connection: Connection, cutoff: int) -> list[int]:
     return sorted(row["id"] for row in rows)
 
 
+def needed_feeds(connection: Connection, registers: Iterable[int], period: str) -> set[str]:
+    """The feeds that the indicators in force in a month need, by the registers of a build."""
+    row = connection.execute(
+        "select rows from ops.register_version where id = any(%s) and name = 'indicator_register'",
+        [list(registers)],
+    ).fetchone()
+    in_force = [
+        d
+        for d in (row["rows"] if row else [])
+        if d["valid_from"] <= period and not (d["valid_to"] and d["valid_to"] <= period)
+    ]
+    return {feed for d in in_force for feed in d["needs_feeds"].split(";")}
+
+
 def open_build(
     first: str,
     last: str,

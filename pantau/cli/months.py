@@ -201,8 +201,8 @@ def rebuild(
         with connect(Role.AUDITOR) as connection:
             clock.check_ended(connection, period)
             releases = connection.execute(
-                "select r.version, r.release_hash, b.cutoff, b.without from ops.release r join ops.build b"
-                " on b.id = r.build_id where r.period = %s and not r.superseded order by r.version",
+                "select r.version, r.release_hash, b.cutoff, b.without, b.code_version from ops.release r"
+                " join ops.build b on b.id = r.build_id where r.period = %s and not r.superseded order by r.version",
                 [period],
             ).fetchall()
             cutoff, without = _as_of(as_of, releases, period)
@@ -215,11 +215,26 @@ def rebuild(
         tell(f"equals {', '.join(same)}" if same else "equals no release")
         wanted = next((r for r in releases if f"v{r['version']}" == as_of), None)
         if wanted and wanted["release_hash"] != found:
-            raise PantauError(
-                f"The rebuild does not come to the hash of {as_of} ({wanted['release_hash']}).",
-                where={"period": period},
-                next_step="See docs/runbooks/tampering.md: a register, code or row is not what it was.",
-            )
+            raise _other_hash(period, as_of, wanted)
+
+
+def _other_hash(period: str, name: str, release: dict[str, Any]) -> PantauError:
+    """What to tell of a rebuild that does not come to the hash of its release."""
+    from pantau import warehouse
+
+    code = warehouse.code_version()
+    told = f"The rebuild does not come to the hash of {name} ({release['release_hash']})"
+    if code != release["code_version"]:
+        return PantauError(
+            f"{told}; it was made by other code: {release['code_version']}, and this is {code}.",
+            where={"period": period, "version": name},
+            next_step="Rebuild with the checkout that made it; `pantau verify` says whether rows and figures stand.",
+        )
+    return PantauError(
+        f"{told}, by the same code.",
+        where={"period": period, "version": name},
+        next_step="See docs/runbooks/tampering.md: a register or row is not what it was.",
+    )
 
 
 @commands.command()

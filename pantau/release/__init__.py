@@ -9,12 +9,12 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from pantau import checks, ledger, locks, seal, verify, warehouse, witness
+from pantau import checks, ledger, locks, periods, seal, verify, warehouse, witness
 from pantau.database import Connection, Role, connect, decider
 from pantau.errors import PantauError
 from pantau.locks import Lock
 from pantau.progress import step
-from pantau.release.approvals import check_four_eyes
+from pantau.release import approvals
 from pantau.release.freeze import figures_of_release, make_candidates
 
 __all__ = [
@@ -65,6 +65,8 @@ def frozen(connection: Connection, release: int) -> dict[str, Any]:
     changed = [
         name for name, value in now.items() if kept.get(name) != value or row.get(name, value) != value
     ]
+    if row["explanation"] != row["context"].get("explanation"):
+        changed.append("explanation")
     if changed:
         raise PantauError(
             f"The release is not the one that was frozen: {', '.join(changed)}.",
@@ -106,14 +108,18 @@ def still_stands(connection: Connection, shown: dict[str, Any]) -> dict[str, Any
 
 
 def _newer_inputs(connection: Connection, build_id: int) -> list[str]:
-    """The build's own inputs that are not what they were at its cut-off: feeds with part and period."""
+    """The build's own inputs that are not what they were at its cut-off: feeds with part and period. Of the feeds that
+    an indicator needs which is in force by the build's registers; of others nothing makes a month due either."""
     build = connection.execute("select * from ops.build where id = %s", [build_id]).fetchone()
     assert build is not None
     first, last = build["first_period"], build["last_period"]
 
+    registers = build["register_version_ids"]
+    needed = {m: warehouse.needed_feeds(connection, registers, m) for m in periods.span(first, last)}
+
     def own(cutoff: int) -> set[warehouse.Input]:
         inputs, _ = warehouse.manifest(connection, first, last, cutoff=cutoff)
-        return {i for i in inputs if first <= i.period <= last}
+        return {i for i in inputs if i.feed in needed.get(i.period, ())}
 
     changed = own(build["cutoff"]) ^ own(ledger.head(connection))
     return sorted({" ".join(filter(None, (i.feed, i.part, i.period))) for i in changed})
@@ -148,6 +154,7 @@ def approve(
         Of each, whose approval stands: this person's, or that of one who was faster.
 
     Raises:
+        BlockedError: a critical finding has come against a candidate since it was made.
         PantauError: a candidate has changed since, a warning is not acknowledged, or it rests on a decision of the
             approver's own.
     """
@@ -156,21 +163,24 @@ def approve(
         approver = decider(connection, approver)
         for shown in releases:
             row = still_stands(connection, shown)
-            known = connection.execute(
-                "select approver from ops.approval where release_id = %s", [row["id"]]
-            ).fetchone()
-            if known:
+            where = {"period": row["period"], "version": row["version"]}
+            known = approvals.standing(connection, [row["id"]]).get(row["id"])
+            if known and not approvals.open_warnings(
+                connection, row["build_id"], known["acknowledged"], **where
+            ):
                 approvers.append(str(known["approver"]))
                 continue
             frozen(connection, row["id"])
-            warnings = {f.rule for f in checks.gate(connection, row["build_id"]).warnings}
-            if left := sorted(warnings - set(acknowledged)):
+            if left := approvals.open_warnings(connection, row["build_id"], acknowledged, **where):
                 raise PantauError(
                     f"{len(left)} warning(s) are not acknowledged: {', '.join(left)}.",
-                    where={"period": row["period"], "version": row["version"]},
+                    where=where,
                     next_step="Read them (`pantau findings`), then approve with `--acknowledge`.",
                 )
-            own = check_four_eyes(connection, row, approver, alone)
+            warnings = {f.rule for f in checks.gate(connection, row["build_id"]).warnings}
+            own = approvals.check_four_eyes(connection, row, approver, alone)
+            if known:
+                approvals.renew(connection, row, known, approver)
             what = {"release": row["id"], "period": row["period"], "version": row["version"],
                     "release_hash": row["release_hash"], "page_hash": row["page_hash"], "approver": approver,
                     "acknowledged": sorted(warnings), **({"alone": alone, "decided": own} if own else {}),
@@ -272,11 +282,10 @@ def _check_approval(connection: Connection, row: dict[str, Any], number: int) ->
         raise PantauError(
             "The approval is not the one that the ledger keeps.", where=where, next_step=_TAMPERED
         )
-    check_four_eyes(connection, row, said["approver"], said.get("alone", ""))
-    warnings = {f.rule for f in checks.gate(connection, row["build_id"]).warnings}
-    if left := sorted(warnings - set(said["acknowledged"])):
+    approvals.check_four_eyes(connection, row, said["approver"], said.get("alone", ""))
+    if left := approvals.open_warnings(connection, row["build_id"], said["acknowledged"], **where):
         raise PantauError(
-            f"{len(left)} warning(s) were not acknowledged by whoever approved: {', '.join(left)}.",
+            f"{len(left)} warning(s) came after the approval, or were not acknowledged by it: {', '.join(left)}.",
             where=where,
-            next_step=f"Close the period again (`pantau close {row['period']}`), and approve what it shows.",
+            next_step=f"Read them (`pantau findings`), then `pantau approve {row['period']} --acknowledge`.",
         )

@@ -8,9 +8,9 @@ shows what stands, so nothing that asks for an approval can count one that was w
 from collections.abc import Iterable
 from typing import Any
 
-from pantau import ledger, locks, warehouse
+from pantau import checks, ledger, locks, warehouse
 from pantau.database import Connection, Role, connect, decider
-from pantau.errors import PantauError
+from pantau.errors import BlockedError, PantauError
 from pantau.locks import Lock
 
 
@@ -70,6 +70,32 @@ def check_four_eyes(connection: Connection, release: dict[str, Any], approver: s
             f"`pantau approve {release['period']} --alone --why …`, which the audit pages show.",
         )
     return [entry["no"] for entry in entries]
+
+
+def open_warnings(
+    connection: Connection, build: int, acknowledged: Iterable[str], period: str, version: int
+) -> list[str]:
+    """The warnings that stand against a build and are not among those acknowledged.
+
+    Raises:
+        BlockedError: a critical finding stands against it, also one that came after it was frozen (a delivery of the
+            month before was restated, and this month's compared with that anew; or a rule is new).
+    """
+    gate = checks.gate(connection, build)
+    if gate.blocked:
+        told = ", ".join(f"{f.rule} ({f.rows:,} rows)" for f in gate.critical)
+        raise BlockedError(
+            f"Since the candidate was made, {len(gate.critical)} critical finding(s) came against it: {told}.",
+            where={"period": period, "version": version, "build": build},
+            next_step="`pantau findings` shows the rows. Ask the owner to send it again, or reject the delivery "
+            "(`pantau delivery reject ID --why …`); then close again.",
+        )
+    return sorted({f.rule for f in gate.warnings} - set(acknowledged))
+
+
+def renew(connection: Connection, release: dict[str, Any], approval: dict[str, Any], by: str) -> None:
+    """Take back an approval that does not acknowledge what came after it, so that this person's takes its place."""
+    _take_back(connection, release, approval, by, "warnings came after it; approved anew with them")
 
 
 def withdraw(first: str, last: str, by: str, why: str) -> list[str]:

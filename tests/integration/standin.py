@@ -85,10 +85,12 @@ def end_build(connection: Connection, build: int, outcome: str = "candidate") ->
     freeze._end(connection, build, outcome, {})
 
 
-def checked(build: int | None = None, reading: int | None = None, warning: str = "") -> None:
-    """A check run at each border of a build, or of a reading; at the marts with a warning, where one is given."""
+def checked(
+    build: int | None = None, reading: int | None = None, warning: str = "", severity: str = "warning"
+) -> None:
+    """A check run at each border of a build, or of a reading; at the marts with a finding, where one is given."""
     rule = {
-        "id": warning, "version": 1, "severity": "warning", "sentence": SENTENCE, "fixer": "owner", "reference": "-",
+        "id": warning, "version": 1, "severity": severity, "sentence": SENTENCE, "fixer": "owner", "reference": "-",
     }  # fmt: skip
     kept, evidence = digest(rule), sha256(b"").hexdigest()  # of no rows
     with connect() as connection:
@@ -101,7 +103,7 @@ def checked(build: int | None = None, reading: int | None = None, warning: str =
                 "run": run, "border": border, "feed": None, "reading": reading, "build": build, "known": 0,
                 "previous": None, "replaced": None, "rules": {f"{name}/1": kept for name in names}, "rules_hash": "x",
                 "skipped": [], "not_applicable": [],
-                "failed": [{"rule": name, "version": 1, "severity": "warning", "rows": 3, "evidence_sha256": evidence}
+                "failed": [{"rule": name, "version": 1, "severity": severity, "rows": 3, "evidence_sha256": evidence}
                            for name in names],
             })  # fmt: skip
             connection.execute(
@@ -114,8 +116,8 @@ def checked(build: int | None = None, reading: int | None = None, warning: str =
                     "insert into ops.rule_text values (%s, %s) on conflict do nothing", [kept, Jsonb(rule)]
                 )
                 connection.execute(
-                    "insert into ops.check_result values (%s, %s, 1, 'warning', false, 3, true, %s)",
-                    [run, name, kept],
+                    "insert into ops.check_result values (%s, %s, 1, %s, false, 3, true, %s)",
+                    [run, name, severity, kept],
                 )
                 connection.execute(
                     "insert into ops.finding (check_run_id, rule_id, rule, rows) values (%s, %s, %s, 3)",

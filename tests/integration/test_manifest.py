@@ -203,6 +203,18 @@ def test_a_rebuild_as_of_a_time_before_everything_says_so() -> None:
         months._as_of("2019-01-01", [], "2025-01")
 
 
+def test_a_rebuild_by_other_code_is_told_as_that_and_not_as_tampered() -> None:
+    from pantau.cli import months
+
+    release = {"release_hash": "abc", "code_version": "0123456789ab"}
+    other = months._other_hash("2025-01", "v1", release)
+    assert "made by other code: 0123456789ab" in other.what
+    assert "tampering" not in other.next_step
+    same = months._other_hash("2025-01", "v1", release | {"code_version": warehouse.code_version()})
+    assert "by the same code" in same.what
+    assert "tampering" in same.next_step
+
+
 def test_rebuilds_go_and_take_what_killed_ones_have_left_but_not_one_that_runs() -> None:
     at("2025-03-20")
     deliver(WILAYAH, "2025-01"), deliver(DESA_3T, "2025-01"), deliver(DESA_4G, "2025-01")

@@ -12,13 +12,13 @@ from psycopg.types.json import Jsonb
 from pantau import ledger, locks, release, verify, warehouse, witness
 from pantau.close import plan, waiting
 from pantau.database import Connection
-from pantau.errors import PantauError
+from pantau.errors import BlockedError, PantauError
 from pantau.landing import decide
 from pantau.locks import Lock
 from pantau.settings import settings
 from tests.administrator import connect
 from tests.integration.conftest import DESA_3T, DESA_4G, WILAYAH
-from tests.integration.standin import Marts, at, deliver
+from tests.integration.standin import Marts, at, checked, deliver
 
 pytestmark = pytest.mark.usefixtures("database")
 JULY, AUGUST, SEPTEMBER = "2026-07", "2026-08", "2026-09"
@@ -188,9 +188,58 @@ def test_an_entry_without_the_warnings_does_not_count_either(marts: Marts) -> No
             "insert into ops.approval values (%s, %s, %s, 'x', %s, %s)",
             [row["id"], row["release_hash"], row["page_hash"], Jsonb([]), number],
         )
-    with pytest.raises(PantauError, match="not acknowledged by whoever approved: marts"):
+    with pytest.raises(PantauError, match="were not acknowledged by it: marts"):
         release.publish(made)
     assert published() == {}
+
+
+def test_a_critical_finding_that_comes_after_freezing_blocks_approval_and_publication(marts: Marts) -> None:
+    for month in (JULY, AUGUST):
+        deliver(DESA_4G, month)
+    july, august = marts.close(JULY), marts.close(AUGUST)
+    approve(july)
+    for made in (july, august):  # as when the month before was restated, and they are compared with it anew
+        (row,) = rows("select build_id from ops.release where id = %s", made[0])
+        checked(build=row["build_id"], warning="marts.collapsed", severity="critical")
+    with pytest.raises(BlockedError, match=r"1 critical finding\(s\) came against it: marts.collapsed"):
+        approve(august)
+    with pytest.raises(BlockedError, match="came against it"):
+        release.publish(july)
+    assert published() == {}
+    deliver(DESA_4G, SEPTEMBER)  # and no other month is kept from its close
+    due = plan()
+    assert due is not None
+    assert due["first"] == SEPTEMBER
+
+
+def test_a_warning_that_comes_after_an_approval_wants_another_and_keeps_no_month_waiting(
+    marts: Marts,
+) -> None:
+    for month in (JULY, AUGUST):
+        deliver(DESA_4G, month)
+    made = marts.close(JULY)
+    approve(made)
+    (row,) = rows("select * from ops.release where id = %s", made[0])
+    checked(build=row["build_id"], warning="marts.late")
+    with pytest.raises(PantauError, match=r"1 warning.* came after the approval.*: marts.late") as caught:
+        release.publish(made)
+    assert f"pantau approve {JULY} --acknowledge" in caught.value.next_step
+    due = plan()
+    assert due is not None
+    assert due["first"] == AUGUST
+    with pytest.raises(PantauError, match=r"are not acknowledged: marts\.late"):
+        release.approve([row], "budi", [])
+    assert release.approve([row], "budi", ["marts.late"]) == ["budi"]
+    assert release.approve([row], "sri", ["marts.late"]) == ["budi"]  # that one stands now
+    (taken,) = rows("select what from ops.ledger where kind = 'approval_withdrawn'")
+    assert (taken["what"]["approver"], taken["what"]["by"]) == ("sri", "budi")
+    due = plan()
+    assert due is not None
+    assert due["first"] == JULY
+    assert release.publish(made)
+    assert published() == {JULY: 1}
+    with connect() as connection:
+        assert verify.look(connection, since_last=False).failures == []
 
 
 def test_without_a_witness_nothing_is_published(marts: Marts, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,8 +354,13 @@ def test_equal_figures_make_nothing_due(marts: Marts) -> None:
 
 
 def test_a_feed_that_no_indicator_needs_makes_no_month_due(marts: Marts) -> None:
-    publish(marts, JULY, AUGUST, SEPTEMBER)
+    publish(marts, JULY, AUGUST)
+    deliver(DESA_4G, SEPTEMBER)
+    made = marts.close(SEPTEMBER)
     deliver(UNUSED, "2022-01")
+    assert plan() is None
+    approve(made)  # nor does it make a candidate stale
+    assert release.publish(made)
     assert plan() is None
 
 
@@ -356,7 +410,7 @@ def test_the_witness_has_every_head_and_none_of_what_was_rolled_back() -> None:
         connection.rollback()
         ledger.append(connection, "z", {})
     entries = rows("select no, hash from ops.ledger order by no")
-    noted = witness.heads(entries[0]["hash"])
+    noted = witness.heads()[entries[0]["hash"]]
     assert noted[number] == {entries[-1]["hash"]}
     assert verify.run().failures == []
 
