@@ -21,7 +21,8 @@ ROWS, FIGURES, PAGE, MANIFEST, SQL, REGISTER = (
     "rows/1", "figures/1", "page/1", "manifest/1", "sql/1", "register/1",
 )  # fmt: skip
 PAGES = "sha256sum/1"  # over the list of the audit pages, as sha256sum writes it
-KNOWN = frozenset({ROWS, FIGURES, PAGE, MANIFEST, SQL, REGISTER, PAGES})
+OBJECTS = "objects/2"  # of each object's definition, as the database writes it
+KNOWN = frozenset({ROWS, FIGURES, PAGE, MANIFEST, SQL, REGISTER, PAGES, OBJECTS})
 
 
 def check_scheme(scheme: str) -> None:

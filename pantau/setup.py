@@ -110,7 +110,7 @@ def _revision_wanted() -> str:
 
 def _stamp() -> str:
     """Hash of all that the set-up depends on."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(seal.OBJECTS.encode())
     for folder, pattern in (
         (settings.root / "pantau" / "migrations" / "versions", "*.*"),
         (settings.feeds, "*.yml"),

@@ -1,5 +1,5 @@
-"""The database's own objects that keep the records whole: triggers, functions, views, owners and grants. The ledger
-vouches for them as the set-up left them.
+"""The database's own objects that keep the records whole: triggers, constraints, functions, views, owners and grants.
+The ledger vouches for them as the set-up left them.
 
 Promise: what the set-up changes is written down in the same transaction; what anybody else changed is not taken over.
 """
@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 
-from pantau import ledger
+from pantau import ledger, seal
 from pantau.database import Connection
 from pantau.errors import PantauError
 
-SCHEME = "objects/1"
+_BEFORE = "objects/1"  # without constraints: what it says is written anew by the next set-up
 _OBJECTS = """
 select 'function ' || p.oid::regprocedure::text as name, pg_get_functiondef(p.oid) as text
 from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'ops'
@@ -22,6 +22,11 @@ select 'trigger ' || t.tgname || ' on ' || t.tgrelid::regclass::text,
 from pg_trigger t join pg_class c on c.oid = t.tgrelid join pg_namespace n on n.oid = c.relnamespace
 where not t.tgisinternal and n.nspname in ('ops', 'raw')
 union all
+select 'constraint ' || o.conname || ' on ' || o.conrelid::regclass::text,
+  pg_get_constraintdef(o.oid) || case when o.convalidated then '' else ' not validated' end
+from pg_constraint o join pg_class c on c.oid = o.conrelid join pg_namespace n on n.oid = c.relnamespace
+where o.contype in ('c', 'f', 'p', 'u') and n.nspname in ('ops', 'raw')
+union all
 select 'view ' || c.oid::regclass::text, pg_get_viewdef(c.oid)
 from pg_class c join pg_namespace n on n.oid = c.relnamespace
 where c.relkind = 'v' and n.nspname in ('ops', 'public', 'checks')
@@ -29,6 +34,21 @@ union all
 select 'grants on function ' || p.oid::regprocedure::text, pg_get_userbyid(p.proowner)
   || coalesce((select string_agg(' ' || a::text, '' order by a::text) from unnest(p.proacl) a), '')
 from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname = 'ops'
+union all
+select 'role ' || r.rolname, concat_ws(' ', r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb, r.rolbypassrls,
+  (select string_agg(m.roleid::regrole::text, ' ' order by m.roleid::regrole::text)
+    from pg_auth_members m where m.member = r.oid))
+from pg_roles r where r.rolname ~ '^pantau_' and r.rolname !~ '_airflow$'
+union all
+select 'members of role ' || r.rolname, coalesce((
+  select string_agg(m.member::regrole::text, ' ' order by m.member::regrole::text)
+  from pg_auth_members m join pg_roles u on u.oid = m.member where m.roleid = r.oid and not u.rolsuper), '')
+from pg_roles r where r.rolname = 'pantau_owner'
+union all
+select 'grants on columns of ' || c.oid::regclass::text,
+  string_agg(a.attname || ' ' || a.attacl::text, ' ' order by a.attnum)
+from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace
+where a.attacl is not null and n.nspname in ('ops', 'raw', 'checks', 'public') group by c.oid
 union all
 select 'grants on schema ' || n.nspname, pg_get_userbyid(n.nspowner)
   || coalesce((select string_agg(' ' || a::text, '' order by a::text) from unnest(n.nspacl) a), '')
@@ -62,12 +82,21 @@ def revision(connection: Connection) -> str:
 
 
 def _kept(connection: Connection, kind: str) -> dict[str, str] | None:
-    """What the newest entry of a kind says; None where there is none, or a new version of the tables has come since."""
+    """What the newest entry of a kind says; None where there is none, or a new version of the tables has come since.
+
+    Raises:
+        PantauError: it is of a scheme that this version does not know.
+    """
     entry = connection.execute(
         "select what from ops.ledger where kind = %s order by no desc limit 1", [kind]
     ).fetchone()
-    if entry is None or entry["what"]["revision"] != revision(connection):
+    if (
+        entry is None
+        or entry["what"]["scheme"] == _BEFORE
+        or entry["what"]["revision"] != revision(connection)
+    ):
         return None
+    seal.check_scheme(entry["what"]["scheme"])
     return dict(entry["what"]["objects"])
 
 
@@ -117,5 +146,5 @@ def changing(connection: Connection, kind: str) -> Iterator[None]:
         if _is_view_of_checks(name) == (kind == "views")
     }
     if now != _kept(connection, kind):
-        what = {"scheme": SCHEME, "revision": revision(connection), "objects": now}
+        what = {"scheme": seal.OBJECTS, "revision": revision(connection), "objects": now}
         ledger.append(connection, kind, what)

@@ -1,8 +1,8 @@
 """The witness: a file outside the database in which every new head of the ledger is noted, one line each.
 
 Promise: whoever keeps the file (it is meant to lie elsewhere, append-only) can tell a ledger whose tail was cut, or
-whose chain was built anew. Each line names its ledger by the hash of its first entry; lines of other ledgers are
-passed over.
+whose chain was built anew. Each line names its ledger by the hash of its first entry; lines of other ledgers say
+nothing of this one, but how many there are is told.
 """
 
 import os
@@ -43,16 +43,16 @@ def _append(lines: str) -> None:
         os.close(file)
 
 
-def heads(first: str) -> dict[int, set[str]]:
-    """What the witness holds of the ledger whose first entry has this hash: by number, the hashes noted.
+def heads() -> dict[str, dict[int, set[str]]]:
+    """What the witness holds, by ledger (the hash of its first entry) and number: the hashes noted.
 
     A line that is cut or no such line is passed over: it says nothing of any ledger.
     """
-    found: dict[int, set[str]] = {}
+    found: dict[str, dict[int, set[str]]] = {}
     if not settings.witness_file.exists():
         return found
     for line in settings.witness_file.read_text(errors="replace").splitlines():
         match line.split():
-            case [name, number, digest] if name == first and number.isascii() and number.isdigit():
-                found.setdefault(int(number), set()).add(digest)
+            case [first, number, digest] if number.isascii() and number.isdigit():
+                found.setdefault(first, {}).setdefault(int(number), set()).add(digest)
     return found

@@ -76,8 +76,10 @@ def verify(
     if found.failures:
         tell(f"{len(found.failures)} thing(s) do not hold; {found.held_before()}.")
         raise typer.Exit(1)
+    others = f" (and those of {found.others_witnessed} other ledger(s))" if found.others_witnessed else ""
     tell(
-        f"All holds: {found.head} entries of the ledger, head {found.head_hash}; {found.witnessed} heads witnessed."
+        f"All holds: {found.head} entries of the ledger, head {found.head_hash};"
+        f" {found.witnessed} heads witnessed{others}."
     )
 
 

@@ -33,10 +33,13 @@ class Verification:
         failures: what does not hold and is not accepted.
         accepted: what a person has accepted, whether it still fails or not.
         deleted: the entries by which a person has deleted facts.
-        last_held: the entry of the newest verification before that held, if any.
+        last_held: the entry of the newest verification before that held and looked at as much, if any: one that took
+            older contents for verified says nothing of them.
         read_anew: how many readings were made again from their landed bytes; None where none was to be.
         of_other_contracts: how many were not, since this code's catalogue reads otherwise.
         witnessed: how many heads of this ledger the witness holds.
+        others_witnessed: of how many other ledgers it holds heads. A ledger made anew from its first entry on would
+            leave its old one there.
         is_known: whether nothing has happened since a verification that saw as much and held.
     """
 
@@ -50,6 +53,7 @@ class Verification:
     read_anew: int | None
     of_other_contracts: int
     witnessed: int
+    others_witnessed: int
     is_known: bool
 
     def held_before(self) -> str:
@@ -129,11 +133,12 @@ def look(
         and held["what"]["since"] <= since
         and all(e["kind"] in ("verification", "pages") for e in entries if e["no"] > held["what"]["through"])
     )
-    heads = witness.heads(entries[0]["hash"]) if entries else {}
+    others = witness.heads()
+    heads = others.pop(entries[0]["hash"], {}) if entries else {}
     found = [
         *_chain(entries),
-        *_witness(entries, heads),
-        *_objects(connection),
+        *_witness(entries, heads, len(others)),
+        *_objects(connection, entries),
         *records.failures(connection, entries),
         *contents.failures(connection, entries, since=since),
         *([] if since else contents.strangers(connection)),
@@ -149,11 +154,18 @@ def look(
         failures=[f for f in found if not is_accepted(f, accepted)],
         accepted=accepted,
         deleted=[e for e in entries if e["kind"] == "deletion"],
-        last_held=held,
+        last_held=held if since else _newest_whole(entries),
         read_anew=anew,
         of_other_contracts=other,
         witnessed=len(heads),
+        others_witnessed=len(others),
         is_known=is_known,
+    )
+
+
+def _newest_whole(entries: list[Entry]) -> Entry | None:
+    return next(
+        (e for e in reversed(entries) if e["kind"] == "verification" and not e["what"]["since"]), None
     )
 
 
@@ -171,15 +183,30 @@ def _chain(entries: list[Entry]) -> list[Failure]:
     ]  # fmt: skip
 
 
-def _objects(connection: Connection) -> list[Failure]:
-    return [
+def _objects(connection: Connection, entries: list[Entry]) -> list[Failure]:
+    found = [
         Failure(name, f"{how} since the set-up", {}, (how,))
         for name, how in tables.altered(connection).items()
     ]
+    said = next((e["what"]["revision"] for e in reversed(entries) if e["kind"] == "objects"), None)
+    has = tables.revision(connection)
+    if said is not None and said != has:
+        told = f"the tables are said to be at {has}, and the set-up left them at {said}"
+        found.append(Failure("public.alembic_version", told, {}, (has,)))
+    return found
 
 
-def _witness(entries: list[Entry], heads: dict[int, set[str]]) -> list[Failure]:
+def _witness(entries: list[Entry], heads: dict[int, set[str]], others: int) -> list[Failure]:
     """Heads that the witness holds and the ledger does not have: its tail was cut, or its chain built anew."""
+    if not heads and (entries or others):
+        told = "the witness holds no head of this ledger" if entries else "the ledger is empty"
+        told += f", and those of {others} other(s): it was made anew, or" if others else ":"
+        return [
+            Failure(
+                "witness", f"{told} the witness was lost or is another one", {"file": settings.witness_file},
+                (entries[0]["hash"] if entries else "empty",),
+            )
+        ]  # fmt: skip
     known = {e["no"]: e["hash"] for e in entries}
     lost = {n: hashes - {known.get(n)} for n, hashes in heads.items() if hashes - {known.get(n)}}
     if not lost:

@@ -6,7 +6,7 @@ What an entry says decides; a row is never compared with another row.
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -184,13 +184,15 @@ KEPT = (
 
 
 def failures(connection: Connection, entries: list[Entry]) -> Iterator[Failure]:
-    """Rows that are not what their entries say. What was written after the last of `entries` is passed over."""
+    """Rows that are not what their entries say. What was written after the last of `entries` is passed over, if the
+    ledger has an entry for it by now."""
     head = entries[-1]["no"] if entries else 0
     for kept in KEPT:
         rows = defaultdict(list)
         for row in connection.execute(kept.query):
-            if row["ledger_no"] <= head:
-                rows[row.pop("ledger_no")].append(row)
+            rows[row.pop("ledger_no")].append(row)
+        for number in _entries_since(connection, head, rows):
+            del rows[number]
         for entry in entries:
             if entry["kind"] == kept.kind:
                 there = rows.pop(entry["no"], [])
@@ -203,6 +205,13 @@ def failures(connection: Connection, entries: list[Entry]) -> Iterator[Failure]:
                 {"table": kept.table, "ledger entry": number},
                 tuple(sorted(map(_text, extra))),
             )
+
+
+def _entries_since(connection: Connection, head: int, numbers: Iterable[int]) -> list[int]:
+    if not (later := [number for number in numbers if number > head]):
+        return []
+    there = connection.execute("select no from ops.ledger where no = any(%s)", [later]).fetchall()
+    return [row["no"] for row in there]
 
 
 def _compared(kept: Kept, entry: Entry, there: list[Row]) -> Iterator[Failure]:

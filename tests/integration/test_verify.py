@@ -5,6 +5,8 @@ whatever hand changed it, and nothing is found where nothing was changed.
 Changes in the database are made as an owner of the tables would make them, past every trigger, and rolled back.
 """
 
+import dataclasses
+import itertools
 import os
 import random
 import re
@@ -27,6 +29,7 @@ from pantau.database import Connection
 from pantau.demo import Simulator
 from pantau.errors import PantauError
 from pantau.landing import path_of
+from pantau.release import approvals
 from pantau.report import files
 from pantau.settings import settings
 from pantau.verify import telling
@@ -35,9 +38,11 @@ from tests.conftest import own_database
 from tests.integration.conftest import (
     ANGGARAN,
     BTS,
+    CAKUPAN,
     DESA_3T,
     DESA_4G,
     KEWAJIBAN,
+    WILAYAH,
     Stage,
     approved,
     bring_registers,
@@ -48,6 +53,7 @@ from tests.integration.test_gate import pantau
 
 RANDOM_CHANGES = int(os.environ.get("PANTAU_RANDOM_CHANGES", "100"))
 OPENING, PERIOD = "2026-06", "2026-07"
+FEEDS = (WILAYAH, DESA_3T, DESA_4G, ANGGARAN, BTS, KEWAJIBAN, CAKUPAN)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +67,14 @@ def programme(postgres: str, simulator: Simulator, tmp_path_factory: pytest.Temp
         for period in (OPENING, PERIOD):
             for feed in (DESA_4G, ANGGARAN, BTS, KEWAJIBAN):
                 stage.deliver(feed, period)
+        for part in catalogue.feed(CAKUPAN).parts:
+            stage.deliver(CAKUPAN, PERIOD, part)
         close(OPENING, OPENING)
+        approved(made(PERIOD))
+        approvals.withdraw(PERIOD, PERIOD, "a test (no person)", "another list has come")
+        stage.fault(DESA_4G, PERIOD, "lost_villages")
+        stage.deliver(DESA_4G, PERIOD)
+        stage.fault(DESA_4G, PERIOD, None)
         close(PERIOD)
         stage.deliver(DESA_4G, "2026-05")  # a reading that stands in no release
         site.write()
@@ -94,7 +107,7 @@ def what(statement: str, *values: Any) -> list[str]:
     """The names of what fails after a statement."""
     with changed() as connection:
         assert connection.execute(statement, list(values)).rowcount != 0 or statement.startswith(
-            ("drop", "alter")
+            ("drop", "alter", "grant")
         )
         return [failure.what for failure in found_in(connection)]
 
@@ -152,7 +165,7 @@ def test_what_another_contract_read_is_told_as_such_and_not_as_tampered(
     with connect() as connection:
         found = verify.look(connection, since_last=False, deep=True)
     assert found.failures == []
-    assert found.of_other_contracts == 3
+    assert found.of_other_contracts == 4
 
 
 def test_pages_and_trace_say_who_approved_alone_and_who_let_the_facts_go(
@@ -164,13 +177,15 @@ def test_pages_and_trace_say_who_approved_alone_and_who_let_the_facts_go(
             [Jsonb({"alone": "nobody <b>else</b> is there"}), PERIOD],
         )
         (row,) = connection.execute(
-            "select build_id, version from ops.candidate where period = %s", [PERIOD]
+            "select c.build_id, c.version from ops.candidate c join ops.publication p on p.release_id = c.id"
+            " where c.period = %s",
+            [PERIOD],
         ).fetchall()
         told = {"build": row["build_id"], "rows": {}, "by": "sri", "why": "the disk is full"}
         number = ledger.append(connection, "deletion", told)
         records, paper = Records(connection, ledger.entries(connection)), site._paper()
         paper.moment = records.now
-        (this,) = [each for each in records.releases.values() if each["period"] == PERIOD]
+        (this,) = [r for r in records.releases.values() if r["period"] == PERIOD and not r["superseded"]]
         with Tree(tmp_path / "audit") as tree:
             releases.write(tree, paper, records, this)
         monkeypatch.setattr("pantau.audit.trace.connect", lambda _: nullcontext(connection))
@@ -288,6 +303,32 @@ MANIPULATIONS: dict[str, tuple[str, str]] = {
         "update ops.ledger l set kind = o.kind, what = o.what from ops.ledger o where (l.no, o.no) in ((20, 21), (21, 20))",
         "ops.ledger/chain",
     ),
+    "a pointer of an entry to come": (
+        "insert into ops.publication values (999999, 1000000000000)", "ops.publication/entry 1000000000000",
+    ),
+    "a clock of an entry to come": (
+        "insert into ops.clock_setting values (1000000000000, '2031-01-01')", "ops.clock_setting/entry 1000000000000",
+    ),
+    "a rule's text that nobody ran": (
+        "insert into ops.rule_text values (repeat('0', 64), '{}')", "ops.rule_text/0000",
+    ),
+    "figures of no release": ("update ops.figure set release_id = 999999 where release_id = (select min(release_id) from ops.figure)", "ops.figure/candidate 999999"),
+    "evidence of no finding": (
+        "insert into ops.finding_row select 999999, no, evidence from ops.finding_row limit 1", "ops.finding_row/finding 999999",
+    ),
+    "a manifest of no build": (
+        "insert into ops.build_input select 999999, feed, part, period, reading_id, source_period, how"
+        " from ops.build_input limit 1",
+        "ops.build_input/build 999999",
+    ),
+    "a key dropped": (
+        "alter table ops.publication drop constraint publication_ledger_no_fkey",
+        "constraint publication_ledger_no_fkey on ops.publication",
+    ),
+    "a grant on a column": ("grant update (value) on ops.figure to pantau_loader", "grants on columns of ops.figure"),
+    "the owner's rights": ("grant pantau_owner to pantau", "members of role pantau_owner"),
+    "a role that may all": ("alter role pantau_reader bypassrls", "role pantau_reader"),
+    "the version of the tables": ("update public.alembic_version set version_num = 'x'", "public.alembic_version"),
     "the tail cut": ("delete from ops.ledger where no > (select max(no) - 5 from ops.ledger)", "witness"),
 }  # fmt: skip
 
@@ -307,11 +348,14 @@ def test_a_forgery_that_agrees_with_itself_is_found(programme: str) -> None:
     assert {f"raw.{DESA_4G}", FACT, "ops.figure", "ops.candidate", "ops.approval_given"} <= found
 
 
-def test_a_chain_that_was_built_anew_is_found_by_its_witness(programme: str) -> None:
+@pytest.mark.parametrize("first", [False, True])
+def test_a_chain_that_was_built_anew_is_found_by_its_witness(programme: str, first: bool) -> None:
     with changed() as connection:
         connection.execute(
             "update ops.ledger set what = what || '{\"approver\": \"nobody\"}' where kind = 'approval'"
         )
+        if first:  # then it is another ledger by its name
+            connection.execute("update ops.ledger set db_at = db_at + interval '1 microsecond' where no = 1")
         before = ledger._GENESIS
         for row in connection.execute("select * from ops.ledger order by no").fetchall():
             entry = ledger.content(row["no"], row["kind"], row["what"], row["db_at"], row["product_at"])
@@ -322,7 +366,40 @@ def test_a_chain_that_was_built_anew_is_found_by_its_witness(programme: str) -> 
             before = digest
         found = {failure.what: failure for failure in found_in(connection)}
     assert "ops.ledger/chain" not in found
-    assert "its chain was made anew" in found["witness"].told
+    told = "no head of this ledger, and those of 1 other(s)" if first else "its chain was made anew"
+    assert told in found["witness"].told
+
+
+def test_an_emptied_ledger_and_a_lost_witness_are_found(programme: str) -> None:
+    with changed() as connection:
+        connection.execute("delete from ops.ledger")
+        found = {failure.what: failure.told for failure in found_in(connection)}
+    assert "the ledger is empty" in found["witness"]
+    assert any(name.startswith("ops.publication/entry ") for name in found)
+    with spoilt(settings.witness_file, CHANGES["gone"]), connect() as connection:
+        (failure,) = found_in(connection)
+    assert failure.what == "witness"
+    assert "the witness was lost" in failure.told
+
+
+def test_it_last_held_when_all_was_looked_at(programme: str) -> None:
+    """A verification since the last one took the rows for verified: it does not say that they still held."""
+    whole = verify.run()
+    with changed() as connection:
+        connection.execute(FORGED[0])
+        part = verify.look(connection, since_last=True)
+        assert part.failures == []
+        verify.note(connection, dataclasses.replace(part, is_known=False))
+        found = verify.look(connection, since_last=False)
+        (newest,) = connection.execute(
+            "select no, what from ops.ledger where kind = 'verification' order by no desc limit 1"
+        ).fetchall()
+    assert newest["what"]["since"] > 0
+    assert found.failures
+    assert found.last_held is not None
+    assert found.last_held["no"] < newest["no"]
+    assert f"up to entry {found.last_held['what']['through']}" in found.held_before()
+    assert whole.failures == []
 
 
 def test_an_entry_that_was_appended_by_hand_is_found(programme: str) -> None:
@@ -522,6 +599,7 @@ OTHER = {
     "smallint": "coalesce({0}, 0) + 1", "numeric": "coalesce({0}, 0) + 1", "boolean": "not coalesce({0}, false)",
     "date": "coalesce({0}, date '2020-01-01') + 1", "timestamp with time zone": "coalesce({0}, now()) + interval '1 second'",
     "jsonb": "jsonb_build_object('x', {0})", "text[]": "{0} || 'x'::text", "integer[]": "{0} || 1",
+    "bigint[]": "{0} || 1::bigint",
 }  # fmt: skip
 
 
@@ -564,20 +642,62 @@ def _count(connection: Connection, table: sql.Identifier) -> int:
     return int(row["n"])
 
 
+def one_file(chance: random.Random) -> tuple[Path, Callable[[bytes], bytes | None], str]:
+    """A landed file, a PDF or an audit page, a change of a byte or more of it, and that in words."""
+    with connect() as connection:
+        landed = [
+            path_of(r["sha256"]) for r in connection.execute("select distinct sha256 from ops.delivery_file")
+        ]
+        reports = [settings.out / row["path"] for row in connection.execute("select path from ops.report")]
+    pages = [path for path in site.folder().rglob("*") if path.is_file()]
+    path = chance.choice(sorted(chance.choice([landed, reports, pages])))
+    size = path.stat().st_size
+    at, bit = chance.randrange(size), 1 << chance.randrange(8)
+    changes: dict[str, Callable[[bytes], bytes | None]] = {
+        f"byte {at} flipped": lambda content: content[:at] + bytes([content[at] ^ bit]) + content[at + 1 :],
+        f"cut at byte {at}": lambda content: content[:at],
+        "appended to": lambda content: content + bytes([bit]),
+        "gone": lambda content: None,
+    }
+    told = chance.choice(list(changes))
+    return path, changes[told], f"{path}: {told}"
+
+
 def test_every_single_change_is_found(programme: str) -> None:
-    missed = []
-    for seed in range(RANDOM_CHANGES):
-        with changed() as connection:
-            try:
-                done = one_change(connection, random.Random(seed))
-            except (
-                psycopg.errors.UniqueViolation,
-                psycopg.errors.CheckViolation,
-                psycopg.errors.GeneratedAlways,
-                psycopg.errors.NotNullViolation,
-            ):
-                connection.rollback()  # the database refuses it
-                continue
-            if not found_in(connection):
-                missed.append(f"seed {seed}: {done}")
+    missed, made_so_far = [], 0
+    for seed in itertools.count():
+        chance = random.Random(seed)
+        if seed % 5 == 0:
+            path, change, done = one_file(chance)
+            with spoilt(path, change), connect() as connection:
+                found = found_in(connection)
+        else:
+            with changed() as connection:
+                try:
+                    done = one_change(connection, chance)
+                except (
+                    psycopg.errors.UniqueViolation,
+                    psycopg.errors.CheckViolation,
+                    psycopg.errors.GeneratedAlways,
+                    psycopg.errors.NotNullViolation,
+                ):
+                    connection.rollback()  # the database refuses it: another is drawn
+                    continue
+                found = found_in(connection)
+        if not found:
+            missed.append(f"seed {seed}: {done}")
+        if (made_so_far := made_so_far + 1) == RANDOM_CHANGES:
+            break
     assert missed == []
+
+
+def test_every_table_that_is_vouched_for_has_rows_to_change(programme: str) -> None:
+    """What is drawn from is not empty where a promise is made."""
+    with connect() as connection:
+        drawn = {f"{schema}.{name}" for schema, name, _ in tables(connection)}
+        every = connection.execute(
+            "select schemaname || '.' || tablename as name from pg_tables"
+            " where schemaname in ('ops', 'raw', 'facts', 'indicators', 'marts')"
+        ).fetchall()
+    idle = {f"raw.{name}" for name in catalogue.load() if name not in FEEDS}  # no indicator needs them yet
+    assert {row["name"] for row in every} - drawn - idle == {"ops.prepared", "ops.poll"}
