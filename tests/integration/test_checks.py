@@ -766,7 +766,23 @@ def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
 
 @case("across.coverage_incomplete")
 def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
-    return checks.check_across(inputs(world, covered(100)[: 379 if fires else 380])), 1
+    """Without a month before: a whole province, of 3% of the nation's villages."""
+    villages = [f"11.01.01.{2001 + n}" for n in range(970)] + [f"31.01.01.{2001 + n}" for n in range(30)]
+    kept = [village for village in villages if not fires or village.startswith("11")]
+    return checks.check_across(inputs(world, covered(100, kept), villages=villages, tiga_t=villages[:10])), 1
+
+
+@pytest.mark.parametrize(("left", "places"), [(951, []), (950, []), (949, ["00", "11"])])
+def test_of_the_nation_and_of_a_province_a_twentieth_may_lack_a_row(
+    world: World, left: int, places: list[str]
+) -> None:
+    villages = [f"11.01.01.{2001 + n}" for n in range(1000)]
+    outcome = checks.check_across(
+        inputs(world, covered(100, villages[:left]), villages=villages, tiga_t=villages[:10])
+    )
+    rule = "across.coverage_incomplete"
+    found = evidence(outcome, rule) if rule in of(outcome) else []
+    assert sorted(row["place"] for row in found) == places
 
 
 @case("across.village_not_in_register")
@@ -891,21 +907,6 @@ def at(indicator: str, place: str, **values: Any) -> Callable[[dict[str, Any]], 
         return row | values if values else None
 
     return change
-
-
-@case("rpt_figure.negative")
-def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
-    return marts(world, at("K2", "00", numerator=-1 if fires else 0)), 1
-
-
-@case("rpt_figure.numerator_exceeds")
-def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
-    return marts(world, at("K1", "11.01", numerator=201 if fires else 200)), 1
-
-
-@case("rpt_figure.outside_0_100")
-def _(world: World, fires: bool) -> tuple[CheckOutcome, int]:
-    return marts(world, at("K1", "11", value=100.1 if fires else 100)), 1
 
 
 @case("rpt_figure.villages_not_register")
