@@ -9,7 +9,7 @@ select
     figure.denominator,
     figure.value
 from {{ ref('rpt_figure') }} as figure
-inner join {{ ref('stg_pantau__indicator_register') }} as definition
+left join {{ ref('stg_pantau__indicator_register') }} as definition
     on
         figure.indicator_id = definition.indicator_id
         and figure.indicator_version = definition.version

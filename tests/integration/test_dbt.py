@@ -1,12 +1,15 @@
 """The dbt project: its own tests and unit tests pass on an empty warehouse, and everything in it is described."""
 
 import json
+from typing import Any
 
 import pytest
 
 from pantau import warehouse
 from pantau.settings import settings
 from tests.administrator import connect
+from tests.integration.conftest import DESA_3T, DESA_4G, WILAYAH
+from tests.integration.standin import at, deliver
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -73,4 +76,40 @@ def test_a_roll_up_that_does_not_add_up_is_found() -> None:
                     [indicator, breakdown, numerator, denominator],
                 )
             assert {row["what"] for row in connection.execute(found)} == what, figures
+            connection.rollback()
+
+
+@pytest.mark.parametrize(
+    ("test", "wrong", "right"),
+    [
+        (
+            "figures_within_bounds",
+            [("00", -1, 100, 0), ("00", 101, 100, 100), ("00", 1, 100, "100.1"), ("00", 1, 100, "-0.1")],
+            [("00", 0, 100, 0), ("00", 100, 100, 100)],
+        ),
+        (
+            "nation_is_sum_of_provinces",
+            [[("00", 61, 100, 61), ("11", 50, 60, 83), ("31", 10, 40, 25)],
+             [("00", 60, 101, 59), ("11", 50, 60, 83), ("31", 10, 40, 25)],
+             [("00", 60, 100, 60), ("11", 50, 60, 83)]],
+            [[("00", 60, 100, 60), ("11", 50, 60, 83), ("31", 10, 40, 25)], [("00", 60, 100, 60)]],
+        ),
+    ],
+)  # fmt: skip
+def test_figures_that_cannot_be_are_found(test: str, wrong: list[Any], right: list[Any]) -> None:
+    at("2026-11-20")
+    for feed, period in ((WILAYAH, "2025-01"), (DESA_3T, "2026-01"), (DESA_4G, "2026-10")):
+        deliver(feed, period)
+    build = warehouse.open_build("2026-10", "2026-10", "close")  # with the registers of this version
+    warehouse.dbt("run", build=build)
+    found = warehouse.dbt("test", "--select", test, build=build)[0].node.compiled_code
+    for figures, is_wrong in [*((each, True) for each in wrong), *((each, False) for each in right)]:
+        with connect(options=f"-c pantau.build={build}") as connection:
+            connection.execute("delete from marts.rpt_figure")
+            for place, numerator, denominator, value in figures if isinstance(figures, list) else [figures]:
+                connection.execute(
+                    "insert into marts.rpt_figure values (%s, 'K1', 1, '2026-10', %s, '', %s, %s, %s)",
+                    [build, place, numerator, denominator, value],
+                )
+            assert bool(connection.execute(found).fetchall()) == is_wrong, figures
             connection.rollback()
