@@ -62,6 +62,7 @@ def _first_page(
             "release.html.j2", path,
             this=this, state=state_of(this), build=build, before=before, versions=versions,
             after=next((r for r in versions if r["version"] > this["version"]), None),
+            restated=restated_since(records, this, build),
             holds=records.hashes[this["id"]] == this["release_hash"],
             count=records.figure_counts.get(this["id"], 0),
             headlines=[{**h, "old": old.get(_key(h["figure"]))} for h in headlines(records, this)],
@@ -79,6 +80,20 @@ def _first_page(
             simulated=build["simulated"],
         ),
     )  # fmt: skip
+
+
+def restated_since(records: Records, this: Row, build: Row) -> list[tuple[Row, Row]]:
+    """The earlier months that the page of a release quotes as they no longer are: of each the release that was
+    published at the build's cut-off, and the one that is now."""
+    if this["reason"] == "opening":
+        return []
+    found = []
+    for month in sorted(month for month in records.versions if month < this["period"]):
+        published = [r for r in records.versions[month] if r["publication_no"]]
+        then = [r for r in published if r["publication_no"] <= build["cutoff"]]
+        if then and then[-1]["release_hash"] != published[-1]["release_hash"]:
+            found.append((then[-1], published[-1]))
+    return found
 
 
 def _key(figure: Row) -> tuple[str, str]:

@@ -154,7 +154,9 @@ class Marts:
 
     def _fill(self, build: int) -> None:
         with connect() as connection:
-            connection.execute("lock table marts.rpt_figure in exclusive mode")  # dbt, too, runs one at a time
+            connection.execute(
+                "lock table marts.rpt_figure in exclusive mode"
+            )  # dbt, too, runs one at a time
             connection.execute("delete from marts.rpt_figure where build_id = %s", [build])
             connection.execute(
                 "insert into marts.rpt_figure select i.build_id, i.period, 'K2', 1, '00', '', sum(r.delivery_id), 1,"

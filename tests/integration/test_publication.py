@@ -4,12 +4,17 @@ no month can be wedged.
 
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from psycopg.types.json import Jsonb
 
 from pantau import ledger, locks, release, verify, warehouse, witness
+from pantau.audit import releases
+from pantau.audit.paper import Paper, release_page
+from pantau.audit.records import Records
+from pantau.audit.tree import Tree
 from pantau.close import plan, waiting
 from pantau.database import Connection
 from pantau.errors import BlockedError, PantauError
@@ -324,6 +329,35 @@ def test_of_published_months_the_newest_alone_is_made_again_when_an_earlier_one_
     assert release.publish([again])
     assert plan() is None
     assert published() == {JULY: 2, AUGUST: 1, SEPTEMBER: 2}
+
+
+def test_an_older_page_that_quotes_a_restated_month_stands_and_is_marked_in_the_audit_pages(
+    marts: Marts, tmp_path: Path
+) -> None:
+    publish(marts, JULY, AUGUST)
+    at("2026-10-21")
+    publish(marts, SEPTEMBER)
+    deliver(DESA_4G, JULY)
+    publish(marts, JULY)
+    assert marked(tmp_path / "one") == {JULY: False, AUGUST: True, SEPTEMBER: True}
+    publish(marts, SEPTEMBER)  # the newest is made again
+    assert marked(tmp_path / "two") == {JULY: False, AUGUST: True, SEPTEMBER: False}
+
+
+def marked(folder: Path) -> dict[str, bool]:
+    """By month, whether the audit page of the release that stands says that it quotes what was restated since."""
+    with connect() as connection, Tree(folder) as tree:
+        records, paper = Records(connection, ledger.entries(connection)), Paper()
+        paper.moment = records.now
+        shown = [r for r in records.releases.values() if r["published"]]
+        for each in shown:
+            build, versions = records.builds[each["build_id"]], records.versions[each["period"]]
+            releases._first_page(tree, paper, records, each, build, versions)
+    return {
+        r["period"]: "sejak itu dinyatakan ulang:"
+        in (folder / release_page(r["period"], r["version"])).read_text()
+        for r in shown
+    }
 
 
 def test_months_that_wait_together_are_published_one_after_the_other(marts: Marts) -> None:
