@@ -359,3 +359,13 @@ def test_foot_names_the_release_itself_before_others():
         "Oktober 2026 dinyatakan ulang (v1 → v2): Sisa desa belum terjangkau 4G 4.494 → 4.567"
     )
     assert said[1] == "Juga 1 rilis lain."
+
+
+@pytest.mark.parametrize(("unread", "said"), [(3, "; 3 tidak terbaca"), (0, "")])
+def test_rows_in_neither_part_stand_beside_the_parts_where_they_count_in_neither(unread, said):
+    there = source()
+    for name in ("K1", "K2", "K3", "K15"):
+        plain = page_one.tile(there, name)["parts"]
+        there.indicator(name)["unread"] = unread
+        expected = said if name in ("K3", "K15") else ""
+        assert page_one.tile(there, name)["parts"] == plain.partition("; ")[0] + expected
