@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 
 from pantau import ledger, seal
-from pantau.database import Connection
+from pantau.database import Connection, Role
 from pantau.errors import PantauError
 
 _BEFORE = "objects/1"  # without constraints: what it says is written anew by the next set-up
@@ -38,7 +38,7 @@ union all
 select 'role ' || r.rolname, concat_ws(' ', r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb, r.rolbypassrls,
   (select string_agg(m.roleid::regrole::text, ' ' order by m.roleid::regrole::text)
     from pg_auth_members m where m.member = r.oid))
-from pg_roles r where r.rolname ~ '^pantau_' and r.rolname !~ '_airflow$'
+from pg_roles r where r.rolname = any(%s)
 union all
 select 'members of role ' || r.rolname, coalesce((
   select string_agg(m.member::regrole::text, ' ' order by m.member::regrole::text)
@@ -67,7 +67,7 @@ def objects(connection: Connection) -> dict[str, str]:
     assert path is not None
     # Names are written with their schema unless that is searched.
     connection.execute("select set_config('search_path', 'pg_catalog', true)")
-    found = connection.execute(_OBJECTS).fetchall()
+    found = connection.execute(_OBJECTS, [[str(role) for role in Role]]).fetchall()
     connection.execute("select set_config('search_path', %s, true)", [path["path"]])
     return {row["name"]: sha256(row["text"].encode()).hexdigest() for row in found}
 

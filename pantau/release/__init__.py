@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg.types.json import Jsonb
 
-from pantau import checks, ledger, locks, periods, seal, verify, warehouse, witness
+from pantau import ledger, locks, periods, seal, verify, warehouse, witness
 from pantau.database import Connection, Role, connect, decider
 from pantau.errors import PantauError
 from pantau.locks import Lock
@@ -164,20 +164,18 @@ def approve(
         for shown in releases:
             row = still_stands(connection, shown)
             where = {"period": row["period"], "version": row["version"]}
+            warnings = set(approvals.open_warnings(connection, row["build_id"], (), **where))
             known = approvals.standing(connection, [row["id"]]).get(row["id"])
-            if known and not approvals.open_warnings(
-                connection, row["build_id"], known["acknowledged"], **where
-            ):
+            if known and warnings <= set(known["acknowledged"]):
                 approvers.append(str(known["approver"]))
                 continue
             frozen(connection, row["id"])
-            if left := approvals.open_warnings(connection, row["build_id"], acknowledged, **where):
+            if left := sorted(warnings - set(acknowledged)):
                 raise PantauError(
                     f"{len(left)} warning(s) are not acknowledged: {', '.join(left)}.",
                     where=where,
                     next_step="Read them (`pantau findings`), then approve with `--acknowledge`.",
                 )
-            warnings = {f.rule for f in checks.gate(connection, row["build_id"]).warnings}
             own = approvals.check_four_eyes(connection, row, approver, alone)
             if known:
                 approvals.renew(connection, row, known, approver)

@@ -191,7 +191,7 @@ def _objects(connection: Connection, entries: list[Entry]) -> list[Failure]:
     said = next((e["what"]["revision"] for e in reversed(entries) if e["kind"] == "objects"), None)
     has = tables.revision(connection)
     if said is not None and said != has:
-        told = f"the tables are said to be at {has}, and the set-up left them at {said}"
+        told = f"says {has}, the set-up left {said}: `pantau migrate` if it was cut off, else somebody changed it"
         found.append(Failure("public.alembic_version", told, {}, (has,)))
     return found
 
@@ -200,10 +200,11 @@ def _witness(entries: list[Entry], heads: dict[int, set[str]], others: int) -> l
     """Heads that the witness holds and the ledger does not have: its tail was cut, or its chain built anew."""
     if not heads and (entries or others):
         told = "the witness holds no head of this ledger" if entries else "the ledger is empty"
-        told += f", and those of {others} other(s): it was made anew, or" if others else ":"
+        told += f"; it holds heads of {others} other(s)" if others else ""
+        why = "the ledger was made anew, or the witness was lost or is another one"
         return [
             Failure(
-                "witness", f"{told} the witness was lost or is another one", {"file": settings.witness_file},
+                "witness", f"{told}: {why}", {"file": settings.witness_file},
                 (entries[0]["hash"] if entries else "empty",),
             )
         ]  # fmt: skip

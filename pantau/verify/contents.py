@@ -54,46 +54,27 @@ def _without(entry: Entry, deletion: Entry) -> Entry:
     return {**entry, "what": {**entry["what"], "seals": seals}}
 
 
-# Rows that stand under another row: table, the column that names that, and where it stands.
+# Rows of `ops` that stand under another row of it: the column that names that, its table, and the tables of such rows.
 _UNDER = (
-    ("delivery_file", "delivery_id", "delivery"), ("reading_file", "reading_id", "reading"),
-    ("check_result", "check_run_id", "check_run"), ("finding", "check_run_id", "check_run"),
-    ("finding_row", "finding_id", "finding"), ("figure", "release_id", "candidate"),
-    ("build_input", "build_id", "build"), ("build_sql", "build_id", "build"),
-)  # fmt: skip
+    ("delivery_id", "delivery", ("delivery_file",)),
+    ("reading_id", "reading", ("reading_file", "quarantine", "set_aside", "control_total")),
+    ("check_run_id", "check_run", ("check_result", "finding")),
+    ("finding_id", "finding", ("finding_row",)),
+    ("release_id", "candidate", ("figure",)),
+    ("build_id", "build", ("build_input", "build_sql")),
+)
 
 
 def strangers(connection: Connection) -> Iterator[Failure]:
     """Rows of readings, builds and others that do not exist, and texts of rules that no check ran: no entry speaks for
     them."""
-    for child, column, parent in _UNDER:
-        query = sql.SQL(
-            "select distinct c.{column} as id from ops.{child} c"
-            " where not exists (select from ops.{parent} p where p.id = c.{column}) order by 1"
-        ).format(column=sql.Identifier(column), child=sql.Identifier(child), parent=sql.Identifier(parent))
-        for row in connection.execute(query).fetchall():
-            yield Failure(
-                f"ops.{child}/{parent} {row['id']}",
-                f"rows of a {parent} that does not exist",
-                {"table": f"ops.{child}"},
-                ("stranger",),
-            )
-    texts = connection.execute(
-        "select t.sha256 from ops.rule_text t where not exists (select from ops.ledger l,"
-        " jsonb_each_text(l.what -> 'rules') r where l.kind = 'check' and r.value = t.sha256) order by 1"
-    ).fetchall()
-    for row in texts:
-        yield Failure(
-            f"ops.rule_text/{row['sha256']}", "the text of a rule that no check ran", {"table": "ops.rule_text"},
-            ("stranger",),
-        )  # fmt: skip
     raws = connection.execute(
         "select tablename from pg_tables where schemaname = 'raw' order by 1"
     ).fetchall()
-    for thing, tables in (
-        ("reading", [("raw", row["tablename"]) for row in raws]),
-        ("reading", [("ops", name) for name in ("quarantine", "set_aside", "control_total")]),
-        ("build", rows_of_builds(connection)),
+    for column, thing, tables in (
+        *((column, thing, [("ops", name) for name in names]) for column, thing, names in _UNDER),
+        ("reading_id", "reading", [("raw", row["tablename"]) for row in raws]),
+        ("build_id", "build", rows_of_builds(connection)),
     ):
         for table in tables:
             # Those that exist are asked for afterwards: one that begins meanwhile is no stranger.
@@ -101,7 +82,7 @@ def strangers(connection: Connection) -> Iterator[Failure]:
                 "select s.id from (select distinct {key} as id from {table}) s"
                 " where not exists (select from {owner} o where o.id = s.id) order by 1"
             ).format(
-                key=sql.Identifier(f"{thing}_id"),
+                key=sql.Identifier(column),
                 table=sql.Identifier(*table),
                 owner=sql.Identifier("ops", thing),
             )
@@ -112,6 +93,15 @@ def strangers(connection: Connection) -> Iterator[Failure]:
                     {"table": ".".join(table)},
                     ("stranger",),
                 )
+    texts = connection.execute(
+        "select t.sha256 from ops.rule_text t where not exists (select from ops.ledger l,"
+        " jsonb_each_text(l.what -> 'rules') r where l.kind = 'check' and r.value = t.sha256) order by 1"
+    ).fetchall()
+    for row in texts:
+        yield Failure(
+            f"ops.rule_text/{row['sha256']}", "the text of a rule that no check ran", {"table": "ops.rule_text"},
+            ("stranger",),
+        )  # fmt: skip
 
 
 # ------------------------------------------------------------------ by kind of entry

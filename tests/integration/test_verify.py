@@ -366,7 +366,7 @@ def test_a_chain_that_was_built_anew_is_found_by_its_witness(programme: str, fir
             before = digest
         found = {failure.what: failure for failure in found_in(connection)}
     assert "ops.ledger/chain" not in found
-    told = "no head of this ledger, and those of 1 other(s)" if first else "its chain was made anew"
+    told = "no head of this ledger; it holds heads of 1 other(s)" if first else "its chain was made anew"
     assert told in found["witness"].told
 
 
